@@ -36,7 +36,10 @@ impl Keys {
     pub(crate) fn create(authority: &Authority) -> Result<Self> {
         Ok(Self {
             ca: authority.cert(),
-            server: authority.server("server", &["127.0.0.1", "localhost", "kubernetes.default.svc"])?,
+            server: authority.server(
+                "server",
+                &["127.0.0.1", "localhost", "kubernetes.default.svc"],
+            )?,
             tokens: authority.token_key()?,
         })
     }
@@ -47,10 +50,15 @@ impl ApiServer {
     pub(crate) fn start(run: &RunDir, program: &Path, etcd: &Etcd, keys: &Keys) -> Result<Self> {
         let port = Port::reserve()?;
         let policy = run.data().join("audit-policy.yaml");
-        fs::write(&policy, audit::POLICY).with_context(|| format!("cannot write {}", policy.display()))?;
+        fs::write(&policy, audit::POLICY)
+            .with_context(|| format!("cannot write {}", policy.display()))?;
         let log = run.logs().join("audit.jsonl");
         let process = Process::start(run, &spec(program, etcd, keys, &port, &policy, &log))?;
-        Ok(Self { process, port, audit: AuditLog::new(log) })
+        Ok(Self {
+            process,
+            port,
+            audit: AuditLog::new(log),
+        })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -62,7 +70,11 @@ impl ApiServer {
         self.process
             .await_ready(READY, || async {
                 let request = http_get("/readyz")?;
-                client.request_text(request).await.map(|_| Some(())).context("/readyz")
+                client
+                    .request_text(request)
+                    .await
+                    .map(|_| Some(()))
+                    .context("/readyz")
             })
             .await
     }
@@ -72,7 +84,14 @@ fn http_get(path: &str) -> Result<axum::http::Request<Vec<u8>>> {
     Ok(axum::http::Request::get(path).body(Vec::new())?)
 }
 
-fn spec(program: &Path, etcd: &Etcd, keys: &Keys, port: &Port, policy: &Path, audit: &Path) -> Spec {
+fn spec(
+    program: &Path,
+    etcd: &Etcd,
+    keys: &Keys,
+    port: &Port,
+    policy: &Path,
+    audit: &Path,
+) -> Spec {
     Spec::new("kube-apiserver", program)
         .flag("etcd-servers", etcd.url())
         .flag("bind-address", "127.0.0.1")

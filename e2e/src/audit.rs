@@ -95,22 +95,36 @@ pub struct AuditStatus {
 impl AuditEvent {
     /// Whether the request could have changed something, even if it was refused.
     pub fn is_write(&self) -> bool {
-        matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
+        matches!(
+            self.verb.as_str(),
+            "create" | "update" | "patch" | "delete" | "deletecollection"
+        )
     }
 }
 
 /// `patch botdegradationpolicies/status bots/chatbotler by brownout (200)`.
 impl std::fmt::Display for AuditEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let code = self.response_status.as_ref().map_or(0, |status| status.code);
+        let code = self
+            .response_status
+            .as_ref()
+            .map_or(0, |status| status.code);
         let Some(object) = &self.object_ref else {
-            return write!(f, "{} {} by {} ({code})", self.verb, self.uri, self.user.username);
+            return write!(
+                f,
+                "{} {} by {} ({code})",
+                self.verb, self.uri, self.user.username
+            );
         };
         write!(f, "{} {}", self.verb, object.resource)?;
         if !object.subresource.is_empty() {
             write!(f, "/{}", object.subresource)?;
         }
-        write!(f, " {}/{} by {} ({code})", object.namespace, object.name, self.user.username)
+        write!(
+            f,
+            " {}/{} by {} ({code})",
+            object.namespace, object.name, self.user.username
+        )
     }
 }
 
@@ -126,13 +140,15 @@ impl AuditLog {
 
     /// The present end of the log.
     pub fn mark(&self) -> Result<Mark> {
-        let metadata = std::fs::metadata(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
+        let metadata = std::fs::metadata(&self.path)
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
         Ok(Mark(metadata.len()))
     }
 
     /// Every request answered since `mark`.
     pub fn since(&self, mark: Mark) -> Result<Vec<AuditEvent>> {
-        let mut file = File::open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
+        let mut file = File::open(&self.path)
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
         file.seek(SeekFrom::Start(mark.0))?;
         let mut events = Vec::new();
         for line in BufReader::new(file).lines() {
@@ -151,7 +167,8 @@ impl AuditLog {
     pub fn writes_by(&self, who: &str, mark: Mark) -> Result<Vec<AuditEvent>> {
         let mut events = self.since(mark)?;
         events.retain(|event| {
-            event.is_write() && (event.user.username.starts_with(who) || event.user_agent.starts_with(who))
+            event.is_write()
+                && (event.user.username.starts_with(who) || event.user_agent.starts_with(who))
         });
         Ok(events)
     }
@@ -178,7 +195,10 @@ mod tests {
         assert_eq!(log.writes_by("brownout", Mark::START).unwrap().len(), 2);
         let after = log.writes_by("brownout", mark).unwrap();
         assert_eq!(after.len(), 1);
-        assert_eq!(after[0].to_string(), "update configmaps a/b by brownout (200)");
+        assert_eq!(
+            after[0].to_string(),
+            "update configmaps a/b by brownout (200)"
+        );
         assert!(log.writes_by("someone", mark).unwrap().is_empty());
     }
 }

@@ -44,7 +44,12 @@ impl Cluster {
             let kubeconfig = PathBuf::from(path);
             say(format!("using the cluster of {}", kubeconfig.display()));
             let client = kubeconfig::client(&kubeconfig).await?;
-            return Ok(Self { client, kubeconfig, own: None, run });
+            return Ok(Self {
+                client,
+                kubeconfig,
+                own: None,
+                run,
+            });
         }
         Self::start_own(run).await
     }
@@ -61,18 +66,39 @@ impl Cluster {
 
         let kubeconfig = run.data().join("admin.kubeconfig");
         let admin = authority.client("admin", "brownout-e2e-admin", Some("system:masters"))?;
-        kubeconfig::write(&kubeconfig, &apiserver.url(), &keys.ca, &Credentials::Certificate(&admin))?;
+        kubeconfig::write(
+            &kubeconfig,
+            &apiserver.url(),
+            &keys.ca,
+            &Credentials::Certificate(&admin),
+        )?;
         let client = kubeconfig::client(&kubeconfig).await?;
         apiserver.await_ready(&client).await?;
 
         let kcm_kubeconfig = run.data().join("controller-manager.kubeconfig");
         let kcm = authority.client("controller-manager", "system:kube-controller-manager", None)?;
-        kubeconfig::write(&kcm_kubeconfig, &apiserver.url(), &keys.ca, &Credentials::Certificate(&kcm))?;
-        let controllers = ControllerManager::start(&run, &controller_manager, &kcm_kubeconfig, &keys)?;
+        kubeconfig::write(
+            &kcm_kubeconfig,
+            &apiserver.url(),
+            &keys.ca,
+            &Credentials::Certificate(&kcm),
+        )?;
+        let controllers =
+            ControllerManager::start(&run, &controller_manager, &kcm_kubeconfig, &keys)?;
         controllers.await_ready(&keys.ca).await?;
 
-        let own = Own { _controller_manager: controllers, apiserver, _etcd: etcd, authority };
-        Ok(Self { client, kubeconfig, own: Some(own), run })
+        let own = Own {
+            _controller_manager: controllers,
+            apiserver,
+            _etcd: etcd,
+            authority,
+        };
+        Ok(Self {
+            client,
+            kubeconfig,
+            own: Some(own),
+            run,
+        })
     }
 
     /// A client with all rights.
@@ -87,7 +113,10 @@ impl Cluster {
 
     /// The API server's audit log. A cluster that we did not start has none that we can read.
     pub fn audit(&self) -> Result<&AuditLog> {
-        let own = self.own.as_ref().context("the audit log of a cluster that was brought along cannot be read")?;
+        let own = self
+            .own
+            .as_ref()
+            .context("the audit log of a cluster that was brought along cannot be read")?;
         Ok(&own.apiserver.audit)
     }
 }

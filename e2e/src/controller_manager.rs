@@ -21,7 +21,12 @@ pub(crate) struct ControllerManager {
 
 impl ControllerManager {
     /// Starts it; the API server must be ready, for it waits 10 s only and then gives up.
-    pub(crate) fn start(run: &RunDir, program: &Path, kubeconfig: &Path, keys: &Keys) -> Result<Self> {
+    pub(crate) fn start(
+        run: &RunDir,
+        program: &Path,
+        kubeconfig: &Path,
+        keys: &Keys,
+    ) -> Result<Self> {
         let port = Port::reserve()?;
         let spec = Spec::new("kube-controller-manager", program)
             .flag("kubeconfig", kubeconfig)
@@ -38,7 +43,10 @@ impl ControllerManager {
             .flag("kube-api-qps", "300") // tests run side by side: the default of 20 would be their bottleneck
             .flag("kube-api-burst", "600")
             .flag("profiling", "false");
-        Ok(Self { process: Process::start(run, &spec)?, port })
+        Ok(Self {
+            process: Process::start(run, &spec)?,
+            port,
+        })
     }
 
     pub(crate) async fn await_ready(&self, ca: &Path) -> Result<()> {

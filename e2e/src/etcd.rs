@@ -37,7 +37,11 @@ impl Etcd {
         let process = Process::start(run, &spec)?;
         let health = format!("{client_url}/health");
         process.await_ready(READY, || http::is_ok(&health)).await?;
-        Ok(Self { _process: process, client, _peer: peer })
+        Ok(Self {
+            _process: process,
+            client,
+            _peer: peer,
+        })
     }
 
     pub(crate) fn url(&self) -> String {

@@ -15,14 +15,25 @@ pub fn install_tls_provider() {
 
 /// A client for servers on the loopback interface: no proxy of the environment stands between.
 pub fn client() -> Result<reqwest::Client> {
-    reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().context("cannot make an HTTP client")
+    reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .no_proxy()
+        .build()
+        .context("cannot make an HTTP client")
 }
 
 /// The body of an answer with status 200.
 pub async fn get_text(url: &str) -> Result<String> {
-    let answer = client()?.get(url).send().await.with_context(|| format!("cannot get {url}"))?;
+    let answer = client()?
+        .get(url)
+        .send()
+        .await
+        .with_context(|| format!("cannot get {url}"))?;
     let status = answer.status();
-    let body = answer.text().await.with_context(|| format!("cannot read the answer of {url}"))?;
+    let body = answer
+        .text()
+        .await
+        .with_context(|| format!("cannot read the answer of {url}"))?;
     if !status.is_success() {
         bail!("{url} answered {status}: {body}");
     }

@@ -36,10 +36,15 @@ impl ProcessId {
         if !self.is_alive() {
             return Ok(());
         }
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("not a process id")?;
+        let pid = i32::try_from(self.pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("not a process id")?;
         match kill_process(pid, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()), // it ended by itself meanwhile
-            Err(error) => Err(error).with_context(|| format!("cannot send {signal:?} to process {pid:?}")),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot send {signal:?} to process {pid:?}"))
+            }
         }
     }
 
@@ -65,7 +70,10 @@ impl std::str::FromStr for ProcessId {
 
     fn from_str(text: &str) -> Result<Self> {
         let (pid, start) = text.split_once('-').context("not <pid>-<start>")?;
-        Ok(Self { pid: pid.parse()?, start: start.parse()? })
+        Ok(Self {
+            pid: pid.parse()?,
+            start: start.parse()?,
+        })
     }
 }
 
@@ -95,16 +103,23 @@ mod tests {
     #[test]
     fn another_start_time_is_another_process() {
         let own = ProcessId::own().unwrap();
-        let other = ProcessId { start: own.start + 1, ..own };
+        let other = ProcessId {
+            start: own.start + 1,
+            ..own
+        };
         assert!(!other.is_alive());
         other.signal(Signal::KILL).unwrap(); // reaches nobody
     }
 
     #[test]
     fn a_killed_child_is_gone_though_nobody_reaped_it() {
-        let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let id = ProcessId::of(child.id()).unwrap();
         id.kill_and_wait(Duration::from_secs(5));
         assert!(!id.is_alive());
+        child.wait().unwrap();
     }
 }

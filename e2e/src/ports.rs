@@ -27,16 +27,21 @@ impl Port {
     pub fn reserve() -> Result<Self> {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let folder = paths::cache()?.join("ports");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         // processes start their search at different places, so they seldom try the same port
         let start = u16::try_from(std::process::id() % u32::from(COUNT))?;
         for _ in 0..COUNT {
             let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
             let number = FIRST + (start + step) % COUNT;
             let path = folder.join(number.to_string());
-            let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+            let lock =
+                File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
             if lock.try_lock().is_ok() && is_free(number) {
-                return Ok(Self { number, _lock: lock });
+                return Ok(Self {
+                    number,
+                    _lock: lock,
+                });
             }
         }
         bail!("no free port from {FIRST} to {}", FIRST + COUNT - 1)

@@ -34,7 +34,12 @@ pub struct Spec {
 impl Spec {
     /// A program under a name, without arguments yet.
     pub fn new(name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), program: program.into(), args: Vec::new(), env: Vec::new() }
+        Self {
+            name: name.into(),
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+        }
     }
 
     /// Adds an argument.
@@ -73,7 +78,10 @@ impl Process {
     /// Starts a child whose output is appended to `<name>.log` in the run's log folder.
     pub fn start(run: &RunDir, spec: &Spec) -> Result<Self> {
         let log = run.logs().join(format!("{}.log", spec.name));
-        let file = File::options().create(true).append(true).open(&log)
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
             .with_context(|| format!("cannot open {}", log.display()))?;
         let mut command = spawn::command(&spec.program);
         command
@@ -83,9 +91,15 @@ impl Process {
             .stdout(file.try_clone()?)
             .stderr(file);
         let child = spawn::spawn(command)?;
-        let id = ProcessId::of(child.id()).with_context(|| format!("{} ended at once; its log: {}", spec.name, log.display()))?;
+        let id = ProcessId::of(child.id())
+            .with_context(|| format!("{} ended at once; its log: {}", spec.name, log.display()))?;
         run.record(id)?;
-        Ok(Self { name: spec.name.clone(), id, log, child: Mutex::new(child) })
+        Ok(Self {
+            name: spec.name.clone(),
+            id,
+            log,
+            child: Mutex::new(child),
+        })
     }
 
     /// The process id.
@@ -114,7 +128,13 @@ impl Process {
             result = await_condition(&what, deadline, probe) => result,
             status = self.exited() => Err(anyhow::anyhow!("{} ended with {status}", self.name)),
         };
-        result.with_context(|| format!("the log {} ends with:\n{}", self.log.display(), tail(&self.log)))
+        result.with_context(|| {
+            format!(
+                "the log {} ends with:\n{}",
+                self.log.display(),
+                tail(&self.log)
+            )
+        })
     }
 
     /// Waits until the process has ended by itself or by a signal.
@@ -136,7 +156,11 @@ impl Process {
             return Ok(status);
         }
         self.kill()?;
-        bail!("{} did not end within {deadline:?} of SIGTERM and was killed; its log: {}", self.name, self.log.display())
+        bail!(
+            "{} did not end within {deadline:?} of SIGTERM and was killed; its log: {}",
+            self.name,
+            self.log.display()
+        )
     }
 
     /// Kills the process (SIGKILL) and reaps it.
@@ -145,7 +169,10 @@ impl Process {
         let start = Instant::now();
         while self.exit_status().is_none() {
             if start.elapsed() > KILL_DEADLINE {
-                bail!("{} is still there {KILL_DEADLINE:?} after SIGKILL", self.name);
+                bail!(
+                    "{} is still there {KILL_DEADLINE:?} after SIGKILL",
+                    self.name
+                );
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -1,5 +1,8 @@
 //! Saying what is being done and for how long: bars on a terminal, plain lines elsewhere.
-#![allow(clippy::print_stderr, reason = "this is the one place that talks to the person at the terminal")]
+#![allow(
+    clippy::print_stderr,
+    reason = "this is the one place that talks to the person at the terminal"
+)]
 
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -33,7 +36,14 @@ impl Progress {
             say(format!("{what}: started"));
         }
         let now = Instant::now();
-        Self { what, start: now, shown: now, done: 0, total: 0, bar }
+        Self {
+            what,
+            start: now,
+            shown: now,
+            done: 0,
+            total: 0,
+            bar,
+        }
     }
 
     /// Says how many steps there are, once that is known.
@@ -52,7 +62,13 @@ impl Progress {
             bar.inc(1);
         } else if self.shown.elapsed() >= LINE_EVERY {
             self.shown = Instant::now();
-            say(format!("{}: {} of {} steps, {}", self.what, self.done, self.total, self.elapsed()));
+            say(format!(
+                "{}: {} of {} steps, {}",
+                self.what,
+                self.done,
+                self.total,
+                self.elapsed()
+            ));
         }
     }
 

@@ -40,7 +40,11 @@ impl RunDir {
         let (runs, logs) = (cache.join("runs"), cache.join("logs"));
         clean_up(&runs)?;
         prune_logs(&logs);
-        let name = format!("{}-{}", ProcessId::own()?, NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "{}-{}",
+            ProcessId::own()?,
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let run = Self {
             data: runs.join(&name),
             logs: logs.join(format!("run-{name}")),
@@ -48,7 +52,8 @@ impl RunDir {
             keep_logs: AtomicBool::new(false),
         };
         for folder in [&run.data, &run.logs] {
-            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         Ok(run)
     }
@@ -66,7 +71,8 @@ impl RunDir {
     /// Makes (if need be) and gives a folder inside the data folder.
     pub fn subfolder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.data.join(name);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(folder)
     }
 
@@ -98,7 +104,9 @@ impl RunDir {
 
     fn processes(&self) -> std::sync::MutexGuard<'_, Vec<ProcessId>> {
         // a list of ids is never half changed, so a panic elsewhere does not spoil it
-        self.started.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.started
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -113,14 +121,19 @@ fn clean_up(runs: &Path) -> Result<()> {
     fs::create_dir_all(runs).with_context(|| format!("cannot create {}", runs.display()))?;
     for entry in fs::read_dir(runs)? {
         let folder = entry?.path();
-        if !owner(&folder).is_some_and(|owner| !owner.is_alive()) {
-            continue;
+        if owner(&folder).is_none_or(ProcessId::is_alive) {
+            continue; // it lives, or is none of ours
         }
         let record = fs::read_to_string(folder.join(RECORD)).unwrap_or_default();
-        let left: Vec<ProcessId> = record.lines().filter_map(|line| line.parse().ok()).collect();
+        let left: Vec<ProcessId> = record
+            .lines()
+            .filter_map(|line| line.parse().ok())
+            .collect();
         let alive = left.iter().filter(|id| id.is_alive()).count();
         if alive > 0 {
-            say(format!("cleaning up after an interrupted run: {alive} processes"));
+            say(format!(
+                "cleaning up after an interrupted run: {alive} processes"
+            ));
         }
         for id in left.iter().rev() {
             id.kill_and_wait(KILL_DEADLINE);
@@ -139,7 +152,9 @@ fn owner(folder: &Path) -> Option<ProcessId> {
 
 /// Removes the oldest log folders of runs that are over.
 fn prune_logs(logs: &Path) {
-    let Ok(entries) = fs::read_dir(logs) else { return };
+    let Ok(entries) = fs::read_dir(logs) else {
+        return;
+    };
     let mut over: Vec<_> = entries
         .flatten()
         .map(|entry| entry.path())
@@ -159,7 +174,10 @@ mod tests {
 
     /// A dead owner: a process that has ended and was waited for.
     fn dead() -> ProcessId {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let id = ProcessId::of(child.id()).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -169,7 +187,10 @@ mod tests {
     #[test]
     fn what_a_dead_run_left_is_killed_and_removed() {
         let runs = tempfile::tempdir().unwrap();
-        let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let left = ProcessId::of(child.id()).unwrap();
         let folder = runs.path().join(format!("{}-0", dead()));
         fs::create_dir(&folder).unwrap();
@@ -178,6 +199,7 @@ mod tests {
         clean_up(runs.path()).unwrap();
 
         assert!(!left.is_alive());
+        child.wait().unwrap();
         assert!(!folder.exists());
     }
 

@@ -48,7 +48,10 @@ pub(crate) fn spawn(command: Command) -> Result<Child> {
     });
     let program = format!("{command:?}");
     let (sender, answer) = channel();
-    spawner.send((command, sender)).ok().context("the spawning thread is gone")?;
+    spawner
+        .send((command, sender))
+        .ok()
+        .context("the spawning thread is gone")?;
     let child = answer.recv().context("the spawning thread is gone")?;
     child.with_context(|| format!("cannot start {program}"))
 }

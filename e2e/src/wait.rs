@@ -52,11 +52,12 @@ mod tests {
 
     #[tokio::test]
     async fn tells_what_was_missing_and_the_last_error() {
-        let error = await_condition::<(), _, _>("a miracle", Duration::from_millis(120), || async {
-            bail!("none today")
-        })
-        .await
-        .unwrap_err();
+        let error =
+            await_condition::<(), _, _>("a miracle", Duration::from_millis(120), || async {
+                bail!("none today")
+            })
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "waited 120ms for a miracle: none today");
     }
 

@@ -36,7 +36,11 @@ pub struct Options {
 impl Options {
     /// A Prometheus that asks its targets once a second.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), scrape_interval: Duration::from_secs(1), flags: Vec::new() }
+        Self {
+            name: name.into(),
+            scrape_interval: Duration::from_secs(1),
+            flags: Vec::new(),
+        }
     }
 }
 
@@ -56,13 +60,20 @@ impl Prometheus {
         let program = Tool::Prometheus.find_or_build().await?;
         let folder = run.subfolder(&options.name)?;
         let targets = folder.join("targets");
-        fs::create_dir_all(&targets).with_context(|| format!("cannot create {}", targets.display()))?;
+        fs::create_dir_all(&targets)
+            .with_context(|| format!("cannot create {}", targets.display()))?;
         let config = folder.join("prometheus.yml");
         fs::write(&config, configuration(options.scrape_interval, &targets))
             .with_context(|| format!("cannot write {}", config.display()))?;
         let port = Port::reserve()?;
         let spec = spec(options, program, &config, &folder, &port);
-        let prometheus = Self { run, spec, port, targets, process: Mutex::default() };
+        let prometheus = Self {
+            run,
+            spec,
+            port,
+            targets,
+            process: Mutex::default(),
+        };
         prometheus.start_again().await?;
         Ok(prometheus)
     }
@@ -98,12 +109,16 @@ impl Prometheus {
 
     /// Freezes it (SIGSTOP): connections are accepted and nothing is answered.
     pub fn freeze(&self) -> Result<()> {
-        self.current().context("this Prometheus does not run")?.freeze()
+        self.current()
+            .context("this Prometheus does not run")?
+            .freeze()
     }
 
     /// Lets a frozen one go on.
     pub fn thaw(&self) -> Result<()> {
-        self.current().context("this Prometheus does not run")?.thaw()
+        self.current()
+            .context("this Prometheus does not run")?
+            .thaw()
     }
 
     /// Adds a target that is asked at `address` (`127.0.0.1:1234`) for `/metrics`. Labels may
@@ -132,7 +147,7 @@ fn spec(options: &Options, program: PathBuf, config: &Path, folder: &Path, port:
         .flag("web.listen-address", port.address())
         .flag("scrape.discovery-reload-interval", "100ms") // 5 s by default: tests would wait for new targets
         .flag("log.level", "warn");
-    options.flags.iter().fold(spec, |spec, flag| spec.arg(flag))
+    options.flags.iter().fold(spec, Spec::arg)
 }
 
 fn configuration(scrape_interval: Duration, targets: &Path) -> String {

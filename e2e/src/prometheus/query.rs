@@ -40,20 +40,37 @@ struct Series {
 impl Prometheus {
     /// Asks an instant query that gives a vector or a scalar.
     pub async fn query(&self, query: &str) -> Result<Vec<Sample>> {
-        let url = reqwest::Url::parse_with_params(&format!("{}/api/v1/query", self.url()), [("query", query)])?;
+        let url = reqwest::Url::parse_with_params(
+            &format!("{}/api/v1/query", self.url()),
+            [("query", query)],
+        )?;
         let body = http::get_text(url.as_str()).await?;
-        let answer: Answer = serde_json::from_str(&body).with_context(|| format!("not a vector or scalar: {body}"))?;
+        let answer: Answer = serde_json::from_str(&body)
+            .with_context(|| format!("not a vector or scalar: {body}"))?;
         match answer.data {
-            Data::Scalar((_, value)) => Ok(vec![Sample { labels: BTreeMap::new(), value: value.parse()? }]),
+            Data::Scalar((_, value)) => Ok(vec![Sample {
+                labels: BTreeMap::new(),
+                value: value.parse()?,
+            }]),
             Data::Vector(series) => series
                 .into_iter()
-                .map(|one| Ok(Sample { labels: one.metric, value: one.value.1.parse()? }))
+                .map(|one| {
+                    Ok(Sample {
+                        labels: one.metric,
+                        value: one.value.1.parse()?,
+                    })
+                })
                 .collect(),
         }
     }
 
     /// Waits until a query gives exactly one series whose value is `wanted`.
-    pub async fn await_value(&self, query: &str, deadline: Duration, wanted: impl Fn(f64) -> bool) -> Result<f64> {
+    pub async fn await_value(
+        &self,
+        query: &str,
+        deadline: Duration,
+        wanted: impl Fn(f64) -> bool,
+    ) -> Result<f64> {
         await_condition(&format!("a value of {query}"), deadline, || async {
             match self.query(query).await?.as_slice() {
                 [one] if wanted(one.value) => Ok(Some(one.value)),

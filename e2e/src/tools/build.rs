@@ -16,8 +16,6 @@ use crate::progress::Progress;
 pub(super) struct Recipe {
     /// The folder of our go.mod.
     pub(super) module: &'static str,
-    /// The Go module that provides the package.
-    pub(super) provider: &'static str,
     pub(super) version: &'static str,
     pub(super) package: &'static str,
     tags: &'static str,
@@ -34,7 +32,6 @@ const KUBERNETES_LDFLAGS: &str = "-s -w \
 const fn kubernetes(package: &'static str) -> Recipe {
     Recipe {
         module: "kubernetes",
-        provider: "k8s.io/kubernetes",
         version: "v1.34.4",
         package,
         tags: "",
@@ -45,7 +42,6 @@ const fn kubernetes(package: &'static str) -> Recipe {
 const fn prometheus(package: &'static str) -> Recipe {
     Recipe {
         module: "prometheus",
-        provider: "github.com/prometheus/prometheus",
         version: "v0.315.0", // the module of Prometheus 3.15
         package,
         // the clouds' service discovery is most of Prometheus' dependencies, and unused here
@@ -58,7 +54,6 @@ pub(super) fn recipe(tool: Tool) -> Recipe {
     match tool {
         Tool::Etcd => Recipe {
             module: "etcd",
-            provider: "go.etcd.io/etcd/server/v3",
             version: "v3.6.5",
             package: "go.etcd.io/etcd/server/v3",
             tags: "",
@@ -90,11 +85,20 @@ pub(super) async fn build(tool: Tool, target: &Path) -> Result<PathBuf> {
         Err(error) => {
             progress.fail();
             let _ = fs::remove_file(&unfinished); // often it was never made
-            return Err(error.context(format!("cannot build {}; its log: {}", tool.name(), log.display())));
+            return Err(error.context(format!(
+                "cannot build {}; its log: {}",
+                tool.name(),
+                log.display()
+            )));
         }
     }
-    fs::rename(&unfinished, target)
-        .with_context(|| format!("cannot move the built {} to {}", tool.name(), target.display()))?;
+    fs::rename(&unfinished, target).with_context(|| {
+        format!(
+            "cannot move the built {} to {}",
+            tool.name(),
+            target.display()
+        )
+    })?;
     Ok(target.to_path_buf())
 }
 
@@ -105,7 +109,13 @@ fn log_path(tool: Tool) -> Result<PathBuf> {
 }
 
 /// Runs `go build -v`, which names each package as it is compiled: that is the progress.
-async fn compile(go: &Path, recipe: &Recipe, output: &Path, log: &Path, progress: &mut Progress) -> Result<()> {
+async fn compile(
+    go: &Path,
+    recipe: &Recipe,
+    output: &Path,
+    log: &Path,
+    progress: &mut Progress,
+) -> Result<()> {
     let mut child = go_command(go, recipe, "build")
         .args(["-v", "-trimpath", "-ldflags", recipe.ldflags, "-o"])
         .arg(output)

@@ -40,7 +40,11 @@ pub(super) async fn find(wanted: &str) -> Result<PathBuf> {
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.strip_prefix("go")?.split('.');
     let major = parts.next()?.parse().ok()?;
-    let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+    let minor: String = parts
+        .next()?
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     Some((major, minor.parse().ok()?))
 }
 
@@ -56,7 +60,11 @@ pub(super) async fn count_packages(go: &Path, recipe: &Recipe) -> Result<u64> {
         let words = String::from_utf8_lossy(&output.stderr);
         bail!("go list ended with {}: {}", output.status, words.trim());
     }
-    let packages = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+    let packages = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .count();
     Ok(u64::try_from(packages)?)
 }
 

@@ -41,6 +41,14 @@ impl Tool {
         Self::Promtool,
     ];
 
+    /// What a cluster and a Prometheus are started from.
+    pub const SERVERS: [Self; 4] = [
+        Self::Etcd,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::Prometheus,
+    ];
+
     /// The name of the executable.
     pub fn name(self) -> &'static str {
         match self {
@@ -90,10 +98,21 @@ impl Tool {
     }
 }
 
+/// Finds or builds several tools, one after the other.
+pub async fn find_or_build_all(tools: &[Tool]) -> Result<Vec<(Tool, PathBuf)>> {
+    let mut found = Vec::with_capacity(tools.len());
+    for tool in tools {
+        found.push((*tool, tool.find_or_build().await?));
+    }
+    Ok(found)
+}
+
 /// Finds an executable on the `PATH`.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 /// One build at a time on a machine: two would only slow each other down, or do the same work.
@@ -104,8 +123,12 @@ async fn lock_builds() -> Result<File> {
     let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     match lock.try_lock() {
         Ok(()) => return Ok(lock),
-        Err(TryLockError::WouldBlock) => say("another process is building the cluster's servers: waiting for it"),
-        Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the cache of servers"),
+        Err(TryLockError::WouldBlock) => {
+            say("another process is building the cluster's servers: waiting for it")
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).context("cannot lock the cache of servers");
+        }
     }
     tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
         .await?
@@ -122,9 +145,26 @@ mod tests {
             let recipe = build::recipe(tool);
             let manifest = paths::go_modules().join(recipe.module).join("go.mod");
             let text = fs::read_to_string(&manifest).unwrap();
-            let wanted = format!("{} {}", recipe.provider, recipe.version);
-            assert!(text.contains(&wanted), "{} lacks {wanted}", manifest.display());
-            assert!(text.contains(recipe.package), "{} lacks {}", manifest.display(), recipe.package);
+            let provided = text.lines().any(|line| {
+                let mut words = line.trim().split(' ').skip_while(|word| *word == "require");
+                words
+                    .next()
+                    .is_some_and(|module| recipe.package.starts_with(module))
+                    && words.next() == Some(recipe.version)
+            });
+            assert!(
+                provided,
+                "{} has another version of {} than {}",
+                manifest.display(),
+                tool.name(),
+                recipe.version
+            );
+            assert!(
+                text.contains(recipe.package),
+                "{} lacks {}",
+                manifest.display(),
+                recipe.package
+            );
         }
     }
 }
