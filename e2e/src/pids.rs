@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 /// A process that cannot be mistaken for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +50,22 @@ impl ProcessId {
 
     /// Kills the process and waits until it is gone; for use where nothing can be awaited.
     pub(crate) fn kill_and_wait(self, deadline: Duration) {
-        let _ = self.signal(Signal::KILL); // what cannot be killed is told by the caller's next start
+        let _ = self.signal(Signal::KILL); // what cannot be killed now is tried again by the next run
         let start = Instant::now();
-        while self.is_alive() && start.elapsed() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
+        while !self.is_gone() && start.elapsed() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Whether nothing is left of it. A child of ours is let go of (reaped) on the way, which
+    /// works only once all its threads are gone.
+    fn is_gone(self) -> bool {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
+            return true;
+        };
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(reaped) => reaped.is_some(),
+            Err(_) => !self.is_alive(), // no child of ours
         }
     }
 }
@@ -120,6 +132,6 @@ mod tests {
         let id = ProcessId::of(child.id()).unwrap();
         id.kill_and_wait(Duration::from_secs(5));
         assert!(!id.is_alive());
-        child.wait().unwrap();
+        assert!(child.wait().is_err(), "it was reaped");
     }
 }

@@ -132,7 +132,7 @@ impl Process {
             format!(
                 "the log {} ends with:\n{}",
                 self.log.display(),
-                tail(&self.log)
+                tail(&self.log, 8)
             )
         })
     }
@@ -167,7 +167,8 @@ impl Process {
     pub fn kill(&self) -> Result<()> {
         self.id.signal(Signal::KILL)?;
         let start = Instant::now();
-        while self.exit_status().is_none() {
+        // until it is reaped: only then are all its threads gone and its ports free
+        while !self.is_reaped() {
             if start.elapsed() > KILL_DEADLINE {
                 bail!(
                     "{} is still there {KILL_DEADLINE:?} after SIGKILL",
@@ -189,6 +190,11 @@ impl Process {
         self.id.signal(Signal::CONT)
     }
 
+    /// An error says that it is no child any more: the run's folder has reaped it.
+    fn is_reaped(&self) -> bool {
+        !matches!(self.child().try_wait(), Ok(None))
+    }
+
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,15 +202,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.exit_status().is_none() {
+        if !self.is_reaped() {
             let _ = self.kill(); // the run's folder knows it too, and tries again
         }
     }
 }
 
 /// The last lines of a log, which usually hold the reason.
-fn tail(log: &Path) -> String {
+pub(crate) fn tail(log: &Path, count: usize) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(8)..].join("\n")
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }

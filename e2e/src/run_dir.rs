@@ -199,7 +199,7 @@ mod tests {
         clean_up(runs.path()).unwrap();
 
         assert!(!left.is_alive());
-        child.wait().unwrap();
+        assert!(child.wait().is_err(), "it was reaped");
         assert!(!folder.exists());
     }
 

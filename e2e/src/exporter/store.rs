@@ -188,7 +188,7 @@ impl fmt::Display for Store {
             for (labels, value) in &family.series {
                 match value {
                     Value::Number(number) => {
-                        writeln!(f, "{name}{} {number}", braces(labels, None))?
+                        writeln!(f, "{name}{} {number}", braces(labels, None))?;
                     }
                     Value::Buckets {
                         bounds,

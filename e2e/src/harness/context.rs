@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use k8s_openapi::NamespaceResourceScope;
@@ -13,6 +14,9 @@ use crate::environment::Environment;
 use crate::exporter::Exporter;
 use crate::operator::{self, Operator};
 use crate::prometheus::{self, Prometheus};
+
+/// Prometheus throttles its discovery: when many targets come at once, one waits some seconds.
+const FIRST_SCRAPE: Duration = Duration::from_secs(30);
 
 /// A test's own corner of the environment.
 #[derive(Clone)]
@@ -75,7 +79,7 @@ impl Ctx {
     }
 
     /// An exporter whose series reach the shared Prometheus with the labels `job` ([`Ctx::job`])
-    /// and `namespace`.
+    /// and `namespace`. It is being scraped already: what is set is seen one scrape later.
     pub async fn exporter(&self) -> Result<Exporter> {
         self.exporter_at(self.prometheus()).await
     }
@@ -87,6 +91,10 @@ impl Ctx {
             prometheus,
             &[("job", self.job()), ("namespace", &self.namespace)],
         )?;
+        let up = format!("up{{instance=\"{}\"}}", exporter.address());
+        prometheus
+            .await_value(&up, FIRST_SCRAPE, |value| value > 0.0)
+            .await?;
         Ok(exporter)
     }
 

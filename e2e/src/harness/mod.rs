@@ -58,7 +58,7 @@ where
         RUNTIME.block_on(async {
             let ctx = Ctx::create(environment, &owned)
                 .await
-                .map_err(|error| failed(&error))?;
+                .map_err(|error| describe(&error))?;
             let namespace = ctx.namespace().to_owned();
             let shared = Arc::clone(ctx.environment());
             match run_one(deadline, test(ctx)).await {
@@ -133,14 +133,19 @@ fn panic_message(join: tokio::task::JoinError) -> anyhow::Error {
     anyhow::anyhow!("{}", text.unwrap_or("without a message"))
 }
 
-/// The error, the state of the test's namespace and where the logs are.
+/// The error, the state of the test's namespace, the end of its logs, and where all logs are.
 async fn explain(environment: &Environment, namespace: &str, error: &anyhow::Error) -> Failed {
     environment.run.keep_logs();
+    let logs = environment.run.logs();
     let state = dump::namespace(&environment.cluster.client(), namespace).await;
-    let logs = environment.run.logs().display();
-    format!("{error:?}\n\nnamespace {namespace} at that time:\n{state}\nlogs: {logs}").into()
+    let ends = dump::log_ends(logs, namespace);
+    let why = describe(error);
+    let logs = logs.display();
+    format!("{why}\n\nnamespace {namespace} at that time:\n{state}{ends}logs: {logs}").into()
 }
 
-fn failed(error: &anyhow::Error) -> Failed {
-    format!("{error:?}").into()
+/// The error with its causes, one per line; a backtrace would only show this harness.
+fn describe(error: &anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.join("\n  because: ")
 }

@@ -21,11 +21,9 @@ impl Target {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let labels: BTreeMap<_, _> = labels.iter().copied().collect();
         let text = json!([{"targets": [address], "labels": labels}]).to_string();
-        // written beside and renamed: discovery must not read half a file
-        let (draft, file) = (
-            folder.join(format!("{number}.draft")),
-            folder.join(format!("{number}.json")),
-        );
+        // renamed into the folder: discovery must not read half a file
+        let draft = folder.with_file_name(format!("{number}.draft"));
+        let file = folder.join(format!("{number}.json"));
         fs::write(&draft, text).with_context(|| format!("cannot write {}", draft.display()))?;
         fs::rename(&draft, &file).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(Self { file })

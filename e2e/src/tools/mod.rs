@@ -124,7 +124,7 @@ async fn lock_builds() -> Result<File> {
     match lock.try_lock() {
         Ok(()) => return Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            say("another process is building the cluster's servers: waiting for it")
+            say("another process is building the cluster's servers: waiting for it");
         }
         Err(TryLockError::Error(error)) => {
             return Err(error).context("cannot lock the cache of servers");

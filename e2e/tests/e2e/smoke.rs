@@ -6,6 +6,8 @@ use anyhow::Result;
 use e2e::harness::{Ctx, trial};
 use e2e::wait::await_condition;
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
 use kube::api::ListParams;
 use libtest_mimic::Trial;
 
@@ -21,6 +23,10 @@ pub(crate) fn tests() -> Vec<Trial> {
             prometheus_comes_back_with_its_data,
         ),
         trial("smoke_audit_log_knows_who_wrote", audit_log_knows_who_wrote),
+        trial(
+            "smoke_a_service_account_has_its_own_rights",
+            a_service_account_has_its_own_rights,
+        ),
     ]
 }
 
@@ -112,6 +118,45 @@ async fn audit_log_knows_who_wrote(ctx: Ctx) -> Result<()> {
         },
     )
     .await
+}
+
+const READER: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reader}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules:
+- {apiGroups: [''], resources: [configmaps], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ServiceAccount, name: reader}]
+";
+
+async fn a_service_account_has_its_own_rights(ctx: Ctx) -> Result<()> {
+    ctx.apply(READER).await?;
+    let reader = ctx
+        .cluster()
+        .service_account(ctx.namespace(), "reader")
+        .await?;
+    let configmaps: Api<ConfigMap> = Api::namespaced(reader.client.clone(), ctx.namespace());
+    let secrets: Api<Secret> = Api::namespaced(reader.client, ctx.namespace());
+    await_condition(
+        "the role to be in force",
+        Duration::from_secs(10),
+        || async { Ok(Some(configmaps.list(&ListParams::default()).await?)) },
+    )
+    .await?;
+    assert!(
+        secrets.list(&ListParams::default()).await.is_err(),
+        "the role allows no secrets"
+    );
+    Ok(())
 }
 
 fn same(a: f64, b: f64) -> bool {
