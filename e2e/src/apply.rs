@@ -1,14 +1,12 @@
-//! Manifests and namespaces: getting things into the cluster.
+//! Manifests: getting objects into the cluster.
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, ResourceExt};
 
@@ -18,43 +16,6 @@ use crate::wait::await_condition;
 const ESTABLISHED: Duration = Duration::from_secs(30);
 
 impl Cluster {
-    /// Makes a namespace with a name that nothing else has, told from others by `prefix`.
-    pub async fn namespace(&self, prefix: &str) -> Result<String> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let label: String = prefix
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_ascii_lowercase()
-                } else {
-                    '-'
-                }
-            })
-            .collect();
-        // a cluster that was brought along may hold namespaces of earlier runs
-        let name = format!(
-            "{}-{}-{number}",
-            label
-                .trim_matches('-')
-                .get(..40)
-                .unwrap_or(label.trim_matches('-')),
-            std::process::id()
-        );
-        let namespace = Namespace {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                ..ObjectMeta::default()
-            },
-            ..Namespace::default()
-        };
-        Api::all(self.client())
-            .create(&PostParams::default(), &namespace)
-            .await
-            .with_context(|| format!("cannot make the namespace {name}"))?;
-        Ok(name)
-    }
-
     /// Applies every document of a YAML text by server-side apply; what names no namespace and
     /// needs one goes to `namespace`. Gives the objects as they are afterwards.
     pub async fn apply(&self, yaml: &str, namespace: &str) -> Result<Vec<DynamicObject>> {

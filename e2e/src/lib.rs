@@ -21,6 +21,7 @@ pub mod exporter;
 pub mod harness;
 pub mod http;
 mod kubeconfig;
+mod namespaces;
 pub mod operator;
 pub mod paths;
 mod pids;

@@ -17,6 +17,12 @@ pub fn say(text: impl AsRef<str>) {
     eprintln!("{}", text.as_ref());
 }
 
+/// An error with its causes, one per line, for a person: a backtrace would only show this crate.
+pub fn describe(error: &anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.join("\n  because: ")
+}
+
 /// A task whose progress is shown from its creation to `finish` or `fail`.
 pub struct Progress {
     what: String,

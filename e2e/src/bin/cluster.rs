@@ -1,13 +1,14 @@
 //! The local cluster by hand: build its servers, or bring it up and leave it up.
 #![allow(clippy::print_stdout, reason = "addresses are this command's output")]
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use e2e::environment::Environment;
 use e2e::http::install_tls_provider;
-use e2e::progress::say;
+use e2e::progress::{describe, say};
 use e2e::run_dir::RunDir;
 use e2e::signals::stop_requested;
 use e2e::tools::{Tool, find_or_build_all};
@@ -28,11 +29,18 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
     install_tls_provider();
-    match Cli::parse().command {
+    let result = match Cli::parse().command {
         Command::Build => build().await,
         Command::Up => up().await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(format!("error: {}", describe(&error)));
+            ExitCode::FAILURE
+        }
     }
 }
 

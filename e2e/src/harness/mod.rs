@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::environment::Environment;
 use crate::http;
-use crate::progress::say;
+use crate::progress::{describe, say};
 use crate::run_dir::RunDir;
 use crate::signals::stop_requested;
 
@@ -61,10 +61,12 @@ where
                 .map_err(|error| describe(&error))?;
             let namespace = ctx.namespace().to_owned();
             let shared = Arc::clone(ctx.environment());
-            match run_one(deadline, test(ctx)).await {
+            let result = match run_one(deadline, test(ctx)).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(explain(&shared, &namespace, &error).await),
-            }
+            };
+            shared.cluster.leave(&namespace).await;
+            result
         })
     })
 }
@@ -142,10 +144,4 @@ async fn explain(environment: &Environment, namespace: &str, error: &anyhow::Err
     let why = describe(error);
     let logs = logs.display();
     format!("{why}\n\nnamespace {namespace} at that time:\n{state}{ends}logs: {logs}").into()
-}
-
-/// The error with its causes, one per line; a backtrace would only show this harness.
-fn describe(error: &anyhow::Error) -> String {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    causes.join("\n  because: ")
 }

@@ -1,6 +1,7 @@
 //! Building one server from its Go module.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -73,7 +74,7 @@ pub(super) async fn build(tool: Tool, target: &Path) -> Result<PathBuf> {
     let go = go::find(tool.name()).await?;
     let log = log_path(tool)?;
     let mut progress = Progress::start(format!("building {} {}", tool.name(), recipe.version));
-    let unfinished = target.with_file_name(format!(".{}.{}", tool.name(), std::process::id()));
+    let unfinished = target.with_file_name(format!(".{}.unfinished", tool.name()));
 
     let result = async {
         progress.total(go::count_packages(&go, &recipe).await?);
@@ -84,6 +85,7 @@ pub(super) async fn build(tool: Tool, target: &Path) -> Result<PathBuf> {
         Ok(()) => progress.finish(),
         Err(error) => {
             progress.fail();
+            append(&log, &format!("{error:#}\n"));
             let _ = fs::remove_file(&unfinished); // often it was never made
             return Err(error.context(format!(
                 "cannot build {}; its log: {}",
@@ -106,6 +108,13 @@ fn log_path(tool: Tool) -> Result<PathBuf> {
     let folder = paths::cache()?.join("logs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder.join(format!("build-{}.log", tool.name())))
+}
+
+/// The reason is told to the person as well, so a log that cannot be written is no new error.
+fn append(log: &Path, text: &str) {
+    if let Ok(mut file) = fs::File::options().create(true).append(true).open(log) {
+        let _ = file.write_all(text.as_bytes());
+    }
 }
 
 /// Runs `go build -v`, which names each package as it is compiled: that is the progress.
