@@ -12,6 +12,7 @@ use tokio::process::Command;
 use super::{Tool, go};
 use crate::paths;
 use crate::progress::Progress;
+use crate::spawn;
 
 /// What `go build` must know. The version is also in the module's go.mod (a test compares).
 pub(super) struct Recipe {
@@ -149,9 +150,10 @@ async fn compile(
     Ok(())
 }
 
-/// A go command in the module's folder that may not change go.mod or go.sum.
+/// A go command in the module's folder that may not change go.mod or go.sum, and that ends when
+/// we do: nobody else would know that the file it writes is being written.
 pub(super) fn go_command(go: &Path, recipe: &Recipe, subcommand: &str) -> Command {
-    let mut command = Command::new(go);
+    let mut command = Command::from(spawn::command(go));
     command
         .arg(subcommand)
         .args(["-mod=readonly", "-tags", recipe.tags])
