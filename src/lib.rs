@@ -1,1 +1,19 @@
-//! Brownout.
+//! Brownout: an autonomous degradation controller for bots on Kubernetes.
+//!
+//! # Layout
+//!
+//! - `api`: the custom resources, what users write (feature `kubernetes`)
+//! - [`policy`]: a spec that has been understood
+//! - [`decide`]: readings in, a decision out
+//! - [`flags`]: the `ConfigMap` that the bot reads
+//! - [`replay`]: `decide` folded over recorded series
+//! - `plan`: a decision as the writes that carry it out
+//! - `prometheus`: typed signals, queries, readings, the poller
+//! - `controller`: watches, reconcile, apply, report
+//! - `cli`: one file per command
+//!
+//! Without its default features the library is the pure core: no I/O, no clock, no Kubernetes.
+
+pub mod decide;
+pub mod policy;
+pub mod time;
