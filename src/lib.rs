@@ -15,5 +15,6 @@
 //! Without its default features the library is the pure core: no I/O, no clock, no Kubernetes.
 
 pub mod decide;
+pub mod flags;
 pub mod policy;
 pub mod time;
