@@ -14,6 +14,8 @@
 //!
 //! Without its default features the library is the pure core: no I/O, no clock, no Kubernetes.
 
+#[cfg(feature = "kubernetes")]
+pub mod api;
 pub mod decide;
 pub mod flags;
 pub mod policy;
