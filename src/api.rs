@@ -4,7 +4,6 @@
 #![allow(unreachable_pub)] // KubeSchema copies each struct, its visibility included, into a function
 
 pub mod conditions;
-#[cfg(feature = "operator")]
 pub mod crd;
 mod levels;
 mod metrics_source;
@@ -17,6 +16,10 @@ mod time;
 pub use levels::{
     ComparisonSpec, FeatureSpec, FeatureValues, FlagValue, LevelSpec, ScaleSpec, TiersSpec,
     WhenSpec,
+};
+pub use metrics_source::{
+    AllowedNamespaces, AuthSpec, MetricsSource, MetricsSourceSpec, PrometheusSpec, SecretKey,
+    SecretName, ServiceAccountToken, TenancySpec, TlsSpec,
 };
 pub use signals::{DefaultsSpec, ErrorRatioSpec, LatencySpec, MinSamplesSpec, SignalSpec};
 pub use spec::{
