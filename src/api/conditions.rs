@@ -51,6 +51,8 @@ pub const HOLDING: &str = "Holding";
 pub const SPEC_CHANGED: &str = "SpecChanged";
 /// `MetricsAvailable`: every signal that is compared can be read.
 pub const SIGNALS_KNOWN: &str = "SignalsKnown";
+/// `MetricsAvailable` again: a policy that was blind can see.
+pub const SIGNALS_RETURNED: &str = "SignalsReturned";
 /// Pinned: the annotation `brownout.dev/pin` holds.
 pub const PIN_HOLDS: &str = "PinHolds";
 /// Pinned is False: there is no pin.
