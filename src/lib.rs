@@ -16,4 +16,5 @@
 
 pub mod decide;
 pub mod policy;
+pub mod replay;
 pub mod time;
