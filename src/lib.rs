@@ -19,4 +19,5 @@ pub mod api;
 pub mod decide;
 pub mod flags;
 pub mod policy;
+pub mod replay;
 pub mod time;

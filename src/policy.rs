@@ -1,8 +1,10 @@
 //! A policy that has been understood: names resolved to indices, durations and thresholds parsed,
 //! defaults filled in, the ladder folded. Everything behind the API works on this, never on the spec.
 
+mod ladder;
 mod scalars;
 
+pub use ladder::fold_states;
 pub use scalars::{parse_decimal, parse_duration};
 
 use std::fmt;
@@ -239,7 +241,7 @@ pub struct Comparison {
 }
 
 /// The side on which a comparison is breached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// Breached when the reading is greater than the threshold.
     Above,
@@ -323,6 +325,16 @@ impl Policy {
     /// The level of that name, Normal included.
     pub fn level_named(&self, name: &str) -> Option<LevelNumber> {
         (0..=self.top()).find(|&level| self.level_name(level) == name)
+    }
+
+    /// Every comparison of every rung, in the order they are written.
+    pub fn comparisons(&self) -> impl Iterator<Item = &Comparison> {
+        self.levels.iter().flat_map(|rung| &rung.when.comparisons)
+    }
+
+    /// A comparison by its rung's level and its index in that rung's `when`.
+    pub fn comparison(&self, level: LevelNumber, index: usize) -> Option<&Comparison> {
+        self.rung(level)?.when.comparisons.get(index)
     }
 
     /// What a feature is at a level.

@@ -56,7 +56,7 @@ pub struct Cause {
     pub value: f64,
 }
 
-/// Why a level is what it is: the machine's word.
+/// Why a level is what it is: the machine's word. At a tick with a transition it is the transition's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Reason {
     /// Nothing is wrong: level 0.
@@ -71,14 +71,19 @@ pub enum Reason {
     Holding,
 }
 
-/// What keeps a level from being taken back.
+/// What keeps a level from being taken back, in the order in which it is looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Blocker {
+    /// The policy is blind.
+    Blind {
+        /// The first blind signal.
+        signal: usize,
+    },
     /// A rung has not been clear for long enough.
     NotClear {
         /// The rung's level.
         level: LevelNumber,
-        /// The comparison, as an index in that rung's `when`, that is longest from being clear.
+        /// The comparison, as an index in that rung's `when`, that has furthest to go.
         comparison: usize,
         /// When it will have been clear for long enough if it stays clear; `None` where it is not clear now.
         until: Option<Time>,
@@ -87,11 +92,6 @@ pub enum Blocker {
     Standing {
         /// When it will have.
         until: Time,
-    },
-    /// The policy is blind.
-    Blind {
-        /// The first blind signal.
-        signal: usize,
     },
     /// The policy was blind too recently.
     BlindBefore {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::LevelNumber;
+use crate::policy::{LevelNumber, Mode, Policy};
 use crate::time::{Span, Time};
 
 /// What deciding remembers of one policy. Saved and restored whole, it changes nothing.
@@ -31,7 +31,8 @@ pub struct Memory {
 /// The flap penalty: RFC 2439's idea, halving with time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Damping {
-    /// The penalty as it was at `at`.
+    /// The penalty as it was at `at`. Serialised as decimal text, which loses nothing.
+    #[serde(with = "decimal_text")]
     pub penalty: f64,
     /// When `penalty` was last raised; `None` before the first flap.
     pub at: Option<Time>,
@@ -70,4 +71,68 @@ pub struct SignalMemory {
     pub unknown_since: Option<Time>,
     /// Whether its feature was Disabled at the last tick.
     pub feature_disabled: bool,
+}
+
+impl Memory {
+    /// The memory of a policy that has seen nothing yet: level 0, all times 0. The only place where
+    /// deciding allocates.
+    pub fn new(policy: &Policy) -> Self {
+        Self {
+            applied: (policy.mode != Mode::DryRun).then_some(0),
+            comparisons: vec![ComparisonMemory::default(); policy.comparisons().count()],
+            signals: vec![SignalMemory::default(); policy.signals.len()],
+            ..Self::default()
+        }
+    }
+
+    /// A person pins a level: from the next tick on it is what is applied. Deciding goes on.
+    pub fn pin(&mut self, level: LevelNumber) {
+        self.pinned = Some(level);
+    }
+
+    /// The pin ends: deciding goes on from the pinned level, as if it had been reached at `now` and
+    /// not by a recovery. Nothing happens where nothing is pinned.
+    pub fn unpin(&mut self, now: Time) {
+        if let Some(level) = self.pinned.take() {
+            self.level = level;
+            self.since = Some(now);
+            self.recovered_at = None;
+        }
+    }
+
+    /// Deciding goes on after a pause: all times start at 0, the level stays.
+    pub fn reset_times(&mut self) {
+        self.comparisons.fill(ComparisonMemory::default());
+        for signal in &mut self.signals {
+            signal.unknown_since = None;
+        }
+    }
+}
+
+impl ComparisonMemory {
+    /// Whether the last tick's reading was known and breached.
+    pub fn breached_now(&self) -> bool {
+        self.last_known
+            .is_some_and(|last| last.breached && !last.unknown_since)
+    }
+
+    /// Whether the last tick's reading was known, or counted, as clear.
+    pub fn clear_now(&self) -> bool {
+        self.last_known
+            .is_some_and(|last| last.clear && !last.unknown_since)
+    }
+}
+
+/// A number as the shortest decimal that reads back as itself: JSON readers round numbers.
+mod decimal_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde calls
+    pub(super) fn serialize<S: Serializer>(number: &f64, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
 }

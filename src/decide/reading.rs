@@ -65,6 +65,14 @@ impl Reading {
             Self::Unknown(_) => None,
         }
     }
+
+    /// The class, where there is no number.
+    pub const fn unknown(self) -> Option<Unknown> {
+        match self {
+            Self::Value(_) => None,
+            Self::Unknown(class) => Some(class),
+        }
+    }
 }
 
 impl Unknown {
