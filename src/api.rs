@@ -22,6 +22,7 @@ pub use metrics_source::{
     SecretName, ServiceAccountToken, TenancySpec, TlsSpec,
 };
 pub use signals::{DefaultsSpec, ErrorRatioSpec, LatencySpec, MinSamplesSpec, SignalSpec};
+pub(crate) use spec::HOLD;
 pub use spec::{
     BotDegradationPolicy, BotDegradationPolicySpec, FlagsSpec, MissingSpec, RecoverySpec,
 };

@@ -42,8 +42,8 @@ fn yaml(crd: &CustomResourceDefinition) -> String {
 }
 
 /// Takes out what the derive adds and nobody needs: `nullable` and null among the words (the server
-/// drops a null where it is not allowed, which is what leaving the field out means), and defaults
-/// in status, which only the operator writes.
+/// drops a null where it is not allowed, which is what leaving the field out means), the source
+/// code's line breaks, and defaults in status, which only the operator writes.
 #[allow(clippy::expect_used)] // a definition becomes JSON and back, with keywords removed
 fn tidied(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
     let mut json = serde_json::to_value(crd).expect("a definition is JSON");
@@ -59,13 +59,19 @@ fn tidy(schema: &mut Value, in_status: bool) {
         return;
     };
     keywords.remove("nullable");
+    if let Some(Value::String(text)) = keywords.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
     if in_status {
         keywords.remove("default");
     }
     if let Some(words) = keywords.get_mut("enum").and_then(Value::as_array_mut) {
         words.retain(|word| !word.is_null());
     }
-    if let Some(properties) = keywords.get_mut("properties").and_then(Value::as_object_mut) {
+    if let Some(properties) = keywords
+        .get_mut("properties")
+        .and_then(Value::as_object_mut)
+    {
         for (name, property) in properties {
             tidy(property, in_status || name == "status");
         }
@@ -135,7 +141,10 @@ mod tests {
             assert!(all.len() > 15);
             for (path, field) in all {
                 let described = field["description"].as_str().is_some_and(|d| d.len() > 5);
-                assert!(described || path.ends_with("[]"), "{path} has no description");
+                assert!(
+                    described || path.ends_with("[]"),
+                    "{path} has no description"
+                );
                 let bounded = match field["type"].as_str() {
                     Some("string") => {
                         !field["maxLength"].is_null()
@@ -162,6 +171,9 @@ mod tests {
     #[test]
     fn words_that_yaml_1_1_takes_for_booleans_are_quoted() {
         let text = serde_saphyr::to_string(&["on", "Off", "yes", "n"]).expect("YAML");
-        assert!(!text.contains("- on\n") && !text.contains("- Off\n"), "{text}");
+        assert!(
+            !text.contains("- on\n") && !text.contains("- Off\n"),
+            "{text}"
+        );
     }
 }

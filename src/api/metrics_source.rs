@@ -21,9 +21,23 @@ use super::schema;
     category = "brownout",
     derive = "PartialEq",
     doc = "A Prometheus, or a server that speaks its query API, and who may ask it. BotDegradationPolicies name it in spec.source.",
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec.prometheus.url", description = "Where the queries go"),
-    printcolumn(name = "Tenancy", type_ = "string", json_path = ".spec.tenancy.label", description = "The label that holds each namespace to its own series"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "URL",
+        type_ = "string",
+        json_path = ".spec.prometheus.url",
+        description = "Where the queries go"
+    ),
+    printcolumn(
+        name = "Tenancy",
+        type_ = "string",
+        json_path = ".spec.tenancy.label",
+        description = "The label that holds each namespace to its own series"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MetricsSourceSpec {
@@ -254,7 +268,11 @@ fn secret_key(_: &mut SchemaGenerator) -> Schema {
 
 fn tenancy_label(_: &mut SchemaGenerator) -> Schema {
     let message = "tenancy.label must be the name of a label, such as namespace: letters, digits and _, not beginning with a digit or two _";
-    schema::text("^(_?[a-zA-Z][a-zA-Z0-9_]*|_[0-9][a-zA-Z0-9_]*)$", 128, message)
+    schema::text(
+        "^(_?[a-zA-Z][a-zA-Z0-9_]*|_[0-9][a-zA-Z0-9_]*)$",
+        128,
+        message,
+    )
 }
 
 /// The selector as Kubernetes has it, with the bounds that its own type lacks.

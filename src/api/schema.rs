@@ -122,9 +122,8 @@ pub(super) fn query(field: &str) -> Schema {
 
 /// A whole number of replicas or a percentage.
 pub(super) fn replicas(_: &mut SchemaGenerator) -> Schema {
-    let rule = format!(
-        "type(self) == string ? self.matches(r'{PERCENT}') : (self >= 0 && self <= 10000)"
-    );
+    let rule =
+        format!("type(self) == string ? self.matches(r'{PERCENT}') : (self >= 0 && self <= 10000)");
     json_schema!({
         "x-kubernetes-int-or-string": true,
         "minimum": 0,

@@ -216,8 +216,7 @@ fn recovery_after(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn tolerance(_: &mut SchemaGenerator) -> Schema {
-    let message =
-        "recovery.tolerance must be a whole percentage from 0% to 90%, such as 10% (not 0.1 and not 10)";
+    let message = "recovery.tolerance must be a whole percentage from 0% to 90%, such as 10% (not 0.1 and not 10)";
     schema::text(schema::TOLERANCE, 3, message)
 }
 
