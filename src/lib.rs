@@ -16,4 +16,8 @@
 
 pub mod decide;
 pub mod policy;
+#[cfg(feature = "promql")]
+pub mod prometheus;
 pub mod time;
+#[cfg(feature = "operator")]
+pub mod tls;
