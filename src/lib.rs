@@ -19,5 +19,9 @@ pub mod api;
 pub mod decide;
 pub mod flags;
 pub mod policy;
+#[cfg(feature = "promql")]
+pub mod prometheus;
 pub mod replay;
 pub mod time;
+#[cfg(feature = "operator")]
+pub mod tls;
