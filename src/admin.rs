@@ -30,7 +30,9 @@ pub trait Live: Send + Sync + 'static {
 
 /// Binds an address; the error names it.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|err| anyhow::anyhow!("cannot listen on {address}: {err}"))
+    TcpListener::bind(address)
+        .await
+        .map_err(|err| anyhow::anyhow!("cannot listen on {address}: {err}"))
 }
 
 /// Serves `/metrics`, `/healthz` and `/readyz` until `stop`.
@@ -44,7 +46,9 @@ pub async fn serve_metrics(
         .route("/metrics", get(async move || openmetrics(&registry)))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(async move || readyz(live.as_ref())));
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 /// Serves `/v1/policies` and `/v1/policies/NAMESPACE/NAME` until `stop`.
@@ -57,7 +61,9 @@ pub async fn serve_live(
         .route("/v1/policies", get(all))
         .route("/v1/policies/{namespace}/{name}", get(one))
         .with_state(live);
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 fn openmetrics(registry: &Registry) -> Response {
@@ -69,7 +75,11 @@ fn readyz(live: &dyn Live) -> Response {
     if live.ready() {
         "ok\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first lists of the watches\n").into_response()
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "waiting for the first lists of the watches\n",
+        )
+            .into_response()
     }
 }
 
@@ -77,7 +87,10 @@ async fn all(State(live): State<Arc<dyn Live>>) -> Response {
     axum::Json(live.policies()).into_response()
 }
 
-async fn one(State(live): State<Arc<dyn Live>>, Path((namespace, name)): Path<(String, String)>) -> Response {
+async fn one(
+    State(live): State<Arc<dyn Live>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Response {
     match live.policy(&namespace, &name) {
         Some(policy) => axum::Json(policy).into_response(),
         None => (StatusCode::NOT_FOUND, "no such policy\n").into_response(),

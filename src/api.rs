@@ -1,7 +1,6 @@
 //! What users write and what they are told: the custom resources of group `brownout.dev`.
 //!
 //! Doc comments of fields become the CRD's descriptions, so they speak to the person who writes YAML.
-#![allow(unreachable_pub)] // KubeSchema copies each struct, its visibility included, into a function
 
 pub mod conditions;
 pub mod crd;

@@ -72,21 +72,53 @@ impl Metrics {
         metrics.start_at_zero();
         let m = metrics.clone();
         registry.register("policy_level", "The level applied; 0 is Normal", m.level);
-        registry.register("policy_desired_level", "The level decided on, before maxLevel, pin and mode", m.desired_level);
+        registry.register(
+            "policy_desired_level",
+            "The level decided on, before maxLevel, pin and mode",
+            m.desired_level,
+        );
         registry.register("policy_blind", "1 while a policy is blind", m.blind);
-        registry.register("policy_ready", "1 while a policy is understood and carried out", m.ready);
-        registry.register("evaluations", "Decisions made, one per policy and tick", m.evaluations);
+        registry.register(
+            "policy_ready",
+            "1 while a policy is understood and carried out",
+            m.ready,
+        );
+        registry.register(
+            "evaluations",
+            "Decisions made, one per policy and tick",
+            m.evaluations,
+        );
         registry.register("transitions", "Changes of level, by reason", m.transitions);
-        registry.register("reconcile_errors", "Reconciles that failed and are tried again, by reason", m.reconcile_errors);
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that failed and are tried again, by reason",
+            m.reconcile_errors,
+        );
         let help = "How long a reconcile took";
-        registry.register_with_unit("reconcile_duration", help, Unit::Seconds, m.reconcile_duration);
-        registry.register("api_writes", "Writes to the API server, by object and outcome", m.writes);
+        registry.register_with_unit(
+            "reconcile_duration",
+            help,
+            Unit::Seconds,
+            m.reconcile_duration,
+        );
+        registry.register(
+            "api_writes",
+            "Writes to the API server, by object and outcome",
+            m.writes,
+        );
         metrics
     }
 
     /// Counters exist before their first event, or a rate never sees it.
     fn start_at_zero(&self) {
-        for reason in ["Escalated", "Blind", "Recovered", "Pinned", "Unpinned", "SpecChanged"] {
+        for reason in [
+            "Escalated",
+            "Blind",
+            "Recovered",
+            "Pinned",
+            "Unpinned",
+            "SpecChanged",
+        ] {
             self.transitions.get_or_create(&ReasonLabels { reason });
         }
         for object in ["status", "flags", "scale", "finalizer", "event"] {
@@ -106,7 +138,9 @@ impl Metrics {
     /// Counts a write.
     pub fn wrote(&self, object: &'static str, ok: bool) {
         let outcome = if ok { "ok" } else { "error" };
-        self.writes.get_or_create(&WriteLabels { object, outcome }).inc();
+        self.writes
+            .get_or_create(&WriteLabels { object, outcome })
+            .inc();
     }
 }
 

@@ -135,7 +135,8 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let mut plan = Plan::default();
     let flags = flags::plan(situation, &mut plan);
     let scales = targets::plan(situation, &mut plan);
-    let recovering = flags::shown_level(situation.config_map).is_some_and(|shown| situation.level() < shown);
+    let recovering =
+        flags::shown_level(situation.config_map).is_some_and(|shown| situation.level() < shown);
     plan.writes = if recovering {
         scales.into_iter().chain(flags).collect()
     } else {

@@ -6,15 +6,16 @@ use kube::ResourceExt;
 
 use super::context::Context;
 use super::hand;
-use super::restore::{self, Remembered};
 use super::rebuild;
+use super::record::words;
+use super::restore::{self, Remembered};
 use super::standing::{Phase, Standing};
 use super::understand::{Understood, key};
 use crate::api::{BotDegradationPolicy, conditions};
-use crate::decide::Memory;
 use crate::plan::Refusal;
 use crate::policy::{Mode, Policy};
-use crate::prometheus::{PolicyKey, Subscription, Threshold};
+use crate::prometheus::advice::Threshold;
+use crate::prometheus::poller::{PolicyKey, Subscription};
 use crate::time::Time;
 
 /// What admitting found out.
@@ -29,7 +30,11 @@ pub struct Admitted {
 }
 
 /// Admits a policy.
-pub fn admit(context: &Arc<Context>, object: &BotDegradationPolicy, understood: Understood) -> Admitted {
+pub fn admit(
+    context: &Arc<Context>,
+    object: &BotDegradationPolicy,
+    understood: Understood,
+) -> Admitted {
     let (key, now) = (key(object), context.now());
     let mut admitted = Admitted::default();
     let pin = match hand::pin(&understood.policy, object.annotations()) {
@@ -42,7 +47,9 @@ pub fn admit(context: &Arc<Context>, object: &BotDegradationPolicy, understood: 
     admitted.pin_ends = pin.as_ref().map(|pin| pin.until);
     let phase = {
         let mut standings = context.standings.lock();
-        let standing = standings.remove(&key).filter(|standing| Some(&standing.uid) == object.uid().as_ref());
+        let standing = standings
+            .remove(&key)
+            .filter(|standing| Some(&standing.uid) == object.uid().as_ref());
         let mut standing = match standing {
             Some(mut standing) => {
                 let generation = object.metadata.generation.unwrap_or_default();
@@ -72,18 +79,34 @@ pub fn admit(context: &Arc<Context>, object: &BotDegradationPolicy, understood: 
 /// A policy that is new to this process: what status remembers of it, or nothing.
 fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> Standing {
     let Understood { policy, queries } = understood;
-    let known = object.status.as_ref().filter(|status| status.observed_generation.is_some());
+    let known = object
+        .status
+        .as_ref()
+        .filter(|status| status.observed_generation.is_some());
     let remembered = known.map(|status| restore::remember(&policy, status));
-    let phase = if remembered.is_some() { Phase::Restoring } else { Phase::Deciding };
-    let remembered = remembered.unwrap_or_else(|| Remembered::nothing(Memory::new(&policy)));
+    let phase = if remembered.is_some() {
+        Phase::Restoring
+    } else {
+        Phase::Deciding
+    };
+    let remembered = remembered.unwrap_or_else(|| Remembered::nothing(&policy));
     let mut standing = Standing::new(object, policy, queries, remembered, phase);
-    standing.notice_moved_ladder(object, now);
+    let moved = known.is_some_and(|status| restore::moved(&standing.policy, status));
+    if moved {
+        let policy = Arc::clone(&standing.policy);
+        standing
+            .record
+            .settle(&policy, &standing.memory, now, words::SPEC_CHANGED);
+    }
     standing
 }
 
 /// Has the policy decided on, or its timers rebuilt first; a paused one rests.
 fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), Refusal> {
-    let Some((policy, rebuilding)) = context.standings.with(key, |s| (Arc::clone(&s.policy), s.rebuilding)) else {
+    let Some((policy, rebuilding)) = context
+        .standings
+        .with(key, |s| (Arc::clone(&s.policy), s.rebuilding))
+    else {
         return Ok(());
     };
     if policy.mode == Mode::Paused {
@@ -95,7 +118,9 @@ fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), R
         Phase::Restoring if rebuilding => Ok(()),
         Phase::Restoring => {
             let poller = context.sources.poller(&policy.source, &key.namespace)?;
-            context.standings.with(key, |standing| standing.rebuilding = true);
+            context
+                .standings
+                .with(key, |standing| standing.rebuilding = true);
             tokio::spawn(rebuild::rebuild(Arc::clone(context), key.clone(), poller));
             Ok(())
         }
@@ -105,8 +130,12 @@ fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), R
 
 /// Has the policy asked for at each tick and decided on.
 pub fn subscribe(context: &Context, key: &PolicyKey) -> Result<(), Refusal> {
-    let made = context.standings.with(key, |s| (s.policy.source.clone(), subscription(s)));
-    let Some((source, subscription)) = made else { return Ok(()) };
+    let made = context
+        .standings
+        .with(key, |s| (s.policy.source.clone(), subscription(s)));
+    let Some((source, subscription)) = made else {
+        return Ok(());
+    };
     let id = context.sources.subscribe(key, &source, subscription)?;
     context.standings.with(key, |standing| {
         standing.phase = Phase::Deciding;

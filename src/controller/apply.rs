@@ -68,11 +68,20 @@ impl Applier<'_> {
                     let result = self.create_flags(data).await;
                     self.flags_written(result, &mut applied);
                 }
-                Write::ReplaceFlags { uid, resource_version, data, release } => {
-                    let result = self.replace_flags(uid, resource_version, data, *release).await;
+                Write::ReplaceFlags {
+                    uid,
+                    resource_version,
+                    data,
+                    release,
+                } => {
+                    let result = self
+                        .replace_flags(uid, resource_version, data, *release)
+                        .await;
                     self.flags_written(result, &mut applied);
                 }
-                Write::Scale { workload, restore, .. } => {
+                Write::Scale {
+                    workload, restore, ..
+                } => {
                     let result = self.scale(write).await;
                     self.metrics.wrote("scale", result.is_ok());
                     match result {
@@ -82,7 +91,10 @@ impl Applier<'_> {
                             if *restore {
                                 applied.unrestored.push(workload.clone());
                             }
-                            applied.note(err, &format!("patch the scale of {} {}", workload.kind, workload.name));
+                            applied.note(
+                                err,
+                                &format!("patch the scale of {} {}", workload.kind, workload.name),
+                            );
                         }
                     }
                 }
@@ -109,7 +121,9 @@ impl Applier<'_> {
             data: Some(data.clone()),
             ..ConfigMap::default()
         };
-        call(self.config_maps().create(&post_params(), &map)).await.map(drop)
+        call(self.config_maps().create(&post_params(), &map))
+            .await
+            .map(drop)
     }
 
     /// PUT of the object as it is now, with our data and labels: foreign labels and annotations stay.
@@ -122,7 +136,9 @@ impl Applier<'_> {
     ) -> Result<(), ApiError> {
         let api = self.config_maps();
         let mut map = call(api.get(self.config_map)).await?;
-        if map.uid().as_deref() != Some(uid) || map.resource_version().as_deref() != Some(resource_version) {
+        if map.uid().as_deref() != Some(uid)
+            || map.resource_version().as_deref() != Some(resource_version)
+        {
             return Err(ApiError::Changed);
         }
         let labels = map.labels_mut();
@@ -132,12 +148,22 @@ impl Applier<'_> {
         }
         map.data = Some(data.clone());
         map.binary_data = None;
-        call(api.replace(self.config_map, &post_params(), &map)).await.map(drop)
+        call(api.replace(self.config_map, &post_params(), &map))
+            .await
+            .map(drop)
     }
 
     /// Writes a scale. `None` where the workload is gone: there is nothing left to scale.
     async fn scale(&self, write: &Write) -> Result<Option<Written>, ApiError> {
-        let Write::Scale { workload, uid, resource_version, from, to, .. } = write else {
+        let Write::Scale {
+            workload,
+            uid,
+            resource_version,
+            from,
+            to,
+            ..
+        } = write
+        else {
             return Ok(None);
         };
         let mut version = resource_version.clone();
@@ -145,7 +171,10 @@ impl Applier<'_> {
             match self.patch_scale(workload, &version, *to).await {
                 Ok(scale) => {
                     let resource_version = scale.metadata.resource_version.unwrap_or_default();
-                    return Ok(Some(Written { resource_version, replicas: *to }));
+                    return Ok(Some(Written {
+                        resource_version,
+                        replicas: *to,
+                    }));
                 }
                 Err(ApiError::NotFound) => return Ok(None),
                 Err(ApiError::Changed) => {}
@@ -163,9 +192,19 @@ impl Applier<'_> {
         Err(ApiError::Changed)
     }
 
-    async fn patch_scale(&self, workload: &Workload, version: &str, to: i32) -> Result<Scale, ApiError> {
-        let patch = Patch::Merge(json!({ "metadata": { "resourceVersion": version }, "spec": { "replicas": to } }));
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    async fn patch_scale(
+        &self,
+        workload: &Workload,
+        version: &str,
+        to: i32,
+    ) -> Result<Scale, ApiError> {
+        let patch = Patch::Merge(
+            json!({ "metadata": { "resourceVersion": version }, "spec": { "replicas": to } }),
+        );
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         let (client, namespace) = (self.client.clone(), self.namespace());
         match workload.kind {
             WorkloadKind::Deployment => {
@@ -217,7 +256,10 @@ impl Applied {
 
 /// Our field manager on every POST and PUT.
 pub fn post_params() -> PostParams {
-    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
 }
 
 /// How long any one request may take.

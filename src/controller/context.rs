@@ -1,19 +1,16 @@
 //! What every part of the controller shares.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::sources::Sources;
 use super::standing::Standings;
 use super::watches::{Guarded, Scope};
 use crate::metrics::Metrics;
-use crate::prometheus::PolicyKey;
+use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
 
 /// What every part of the controller shares.
@@ -31,7 +28,7 @@ pub struct Context {
     /// Our own metrics.
     pub metrics: Metrics,
     /// Whether every watch has had its first list.
-    pub ready: AtomicBool,
+    pub ready: watch::Sender<bool>,
 }
 
 /// A scope and the way to have one of its policies reconciled.
@@ -47,7 +44,9 @@ impl Context {
     pub fn kick(&self, key: &PolicyKey) {
         if let Some(handle) = self.handle(&key.namespace) {
             // A closed channel means that we are stopping.
-            let _ = handle.kick.send(ObjectRef::new(&key.name).within(&key.namespace));
+            let _ = handle
+                .kick
+                .send(ObjectRef::new(&key.name).within(&key.namespace));
         }
     }
 
@@ -57,21 +56,24 @@ impl Context {
     }
 
     fn handle(&self, namespace: &str) -> Option<&ScopeHandle> {
-        self.scopes.iter().find(|handle| handle.scope.covers(namespace))
+        self.scopes
+            .iter()
+            .find(|handle| handle.scope.covers(namespace))
     }
 
     /// Whether every watch has had its first list.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        *self.ready.borrow()
+    }
+
+    /// Awaits that: an empty store is no empty cluster.
+    pub async fn wait_until_ready(&self) {
+        // The sender is ours, so it cannot be gone.
+        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
     }
 
     /// The present, for the shell: the core is handed its time.
     pub fn now(&self) -> Time {
         Time::from(Timestamp::now())
-    }
-
-    /// A shared context.
-    pub fn shared(self) -> Arc<Self> {
-        Arc::new(self)
     }
 }

@@ -47,10 +47,14 @@ impl ApiError {
 
 impl From<kube::Error> for ApiError {
     fn from(err: kube::Error) -> Self {
-        let kube::Error::Api(status) = &err else { return Self::Other(Box::new(err)) };
+        let kube::Error::Api(status) = &err else {
+            return Self::Other(Box::new(err));
+        };
         let terminating = || {
             let causes = status.details.iter().flat_map(|details| &details.causes);
-            causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+            causes
+                .into_iter()
+                .any(|cause| cause.reason == "NamespaceTerminating")
         };
         match status.code {
             404 => Self::NotFound,

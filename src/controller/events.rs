@@ -6,8 +6,8 @@ use kube::runtime::events::Event;
 use super::context::Context;
 use super::error::{ApiError, call};
 use super::standing::Notice;
-use crate::api::conditions::{READY, condition, cut};
 use crate::api::BotDegradationPolicy;
+use crate::api::conditions::{READY, condition, cut};
 use crate::plan::Refusal;
 
 /// The API server refuses a longer note.
@@ -27,16 +27,23 @@ pub async fn publish(context: &Context, object: &BotDegradationPolicy, notices: 
         context.metrics.wrote("event", result.is_ok());
         match result {
             Ok(()) | Err(ApiError::NamespaceTerminating) => {}
-            Err(err) => tracing::warn!(error = %err, reason = notice.reason, "an Event could not be published"),
+            Err(err) => {
+                tracing::warn!(error = %err, reason = notice.reason, "an Event could not be published")
+            }
         }
     }
 }
 
 /// An Event for each refusal that status does not tell of yet.
 pub fn refused(object: &BotDegradationPolicy, refusals: &[Refusal]) -> Vec<Notice> {
-    let told = object.status.as_ref().and_then(|status| condition(&status.conditions, READY));
+    let told = object
+        .status
+        .as_ref()
+        .and_then(|status| condition(&status.conditions, READY));
     let told = told.map_or("", |ready| ready.message.as_str());
-    let new = refusals.iter().filter(|refusal| !told.contains(&refusal.message));
+    let new = refusals
+        .iter()
+        .filter(|refusal| !told.contains(&refusal.message));
     new.map(|refusal| Notice {
         warning: true,
         reason: refusal.reason,

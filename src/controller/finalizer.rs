@@ -10,11 +10,19 @@ use super::error::{ApiError, call};
 use crate::api::{BotDegradationPolicy, FINALIZER};
 
 /// Sees to it that the policy bears our finalizer.
-pub async fn ensure(context: &Context, object: &BotDegradationPolicy) -> Result<BotDegradationPolicy, ApiError> {
+pub async fn ensure(
+    context: &Context,
+    object: &BotDegradationPolicy,
+) -> Result<BotDegradationPolicy, ApiError> {
     if object.finalizers().iter().any(|name| name == FINALIZER) {
         return Ok(object.clone());
     }
-    let names = object.finalizers().iter().cloned().chain([FINALIZER.to_owned()]).collect();
+    let names = object
+        .finalizers()
+        .iter()
+        .cloned()
+        .chain([FINALIZER.to_owned()])
+        .collect();
     patch(context, object, names).await
 }
 
@@ -23,7 +31,12 @@ pub async fn remove(context: &Context, object: &BotDegradationPolicy) -> Result<
     if !object.finalizers().iter().any(|name| name == FINALIZER) {
         return Ok(());
     }
-    let names = object.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+    let names = object
+        .finalizers()
+        .iter()
+        .filter(|name| *name != FINALIZER)
+        .cloned()
+        .collect();
     match patch(context, object, names).await {
         Ok(_) | Err(ApiError::NotFound) => Ok(()),
         Err(err) => Err(err),
@@ -36,10 +49,15 @@ async fn patch(
     object: &BotDegradationPolicy,
     finalizers: Vec<String>,
 ) -> Result<BotDegradationPolicy, ApiError> {
-    let api: Api<BotDegradationPolicy> =
-        Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let api: Api<BotDegradationPolicy> = Api::namespaced(
+        context.client.clone(),
+        &object.namespace().unwrap_or_default(),
+    );
     let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     let result = call(api.patch(&object.name_any(), &params, &Patch::Merge(&patch))).await;
     context.metrics.wrote("finalizer", result.is_ok());
     result

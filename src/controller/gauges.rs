@@ -3,15 +3,24 @@
 use super::context::Context;
 use super::standing::Standing;
 use crate::metrics::PolicyLabels;
-use crate::prometheus::PolicyKey;
+use crate::prometheus::poller::PolicyKey;
 
 /// Sets a policy's gauges.
 pub fn set(context: &Context, key: &PolicyKey, standing: &Standing, ready: bool) {
     let (metrics, labels, record) = (&context.metrics, labels(key), &standing.record);
     let number = |level: usize| i64::try_from(level).unwrap_or(i64::MAX);
-    metrics.level.get_or_create(&labels).set(number(record.level));
-    metrics.desired_level.get_or_create(&labels).set(number(record.desired));
-    metrics.blind.get_or_create(&labels).set(i64::from(record.blind.is_some()));
+    metrics
+        .level
+        .get_or_create(&labels)
+        .set(number(record.level));
+    metrics
+        .desired_level
+        .get_or_create(&labels)
+        .set(number(record.desired));
+    metrics
+        .blind
+        .get_or_create(&labels)
+        .set(i64::from(record.blind.is_some()));
     metrics.ready.get_or_create(&labels).set(i64::from(ready));
 }
 
@@ -21,5 +30,8 @@ pub fn forget(context: &Context, key: &PolicyKey) {
 }
 
 fn labels(key: &PolicyKey) -> PolicyLabels {
-    PolicyLabels { namespace: key.namespace.clone(), policy: key.name.clone() }
+    PolicyLabels {
+        namespace: key.namespace.clone(),
+        policy: key.name.clone(),
+    }
 }

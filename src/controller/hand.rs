@@ -28,17 +28,32 @@ pub struct Pin {
 /// Reads the annotations: no pin, a pin (which may be over already), or a sentence that says what is
 /// wrong with it and what to write.
 pub fn pin(policy: &Policy, annotations: &BTreeMap<String, String>) -> Result<Option<Pin>, String> {
-    let Some(name) = annotations.get(PIN) else { return Ok(None) };
+    let Some(name) = annotations.get(PIN) else {
+        return Ok(None);
+    };
     let Some(level) = policy.level_named(name) else {
-        let names: Vec<_> = (0..=policy.top()).map(|level| policy.level_name(level)).collect();
-        return Err(format!("{PIN}: there is no level {name:?}: write one of {}", names.join(", ")));
+        let names: Vec<_> = (0..=policy.top())
+            .map(|level| policy.level_name(level))
+            .collect();
+        return Err(format!(
+            "{PIN}: there is no level {name:?}: write one of {}",
+            names.join(", ")
+        ));
     };
     let Some(until) = annotations.get(PIN_UNTIL) else {
-        return Err(format!("{PIN_UNTIL} is missing: write when the pin ends, such as 2026-01-31T18:00:00Z"));
+        return Err(format!(
+            "{PIN_UNTIL} is missing: write when the pin ends, such as 2026-01-31T18:00:00Z"
+        ));
     };
     let Ok(until) = until.parse::<Timestamp>() else {
-        return Err(format!("{PIN_UNTIL}: {until:?} is no RFC 3339 time: write one such as 2026-01-31T18:00:00Z"));
+        return Err(format!(
+            "{PIN_UNTIL}: {until:?} is no RFC 3339 time: write one such as 2026-01-31T18:00:00Z"
+        ));
     };
     let reason = annotations.get(PIN_REASON).cloned().unwrap_or_default();
-    Ok(Some(Pin { level, until: Time::from(until), reason }))
+    Ok(Some(Pin {
+        level,
+        until: Time::from(until),
+        reason,
+    }))
 }

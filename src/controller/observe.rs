@@ -14,7 +14,7 @@ use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
 use crate::plan::{Baseline, FlagsMap, Found, FoundMap, Owner, Target};
 use crate::policy::{Policy, Workload};
-use crate::prometheus::PolicyKey;
+use crate::prometheus::poller::PolicyKey;
 
 /// What the cluster holds.
 pub struct Observed {
@@ -31,8 +31,14 @@ pub async fn observe(
     policy: &Policy,
     key: &PolicyKey,
 ) -> Result<Observed, ApiError> {
-    let others = context.scope(&key.namespace).map(|scope| scope.policies_in(&key.namespace)).unwrap_or_default();
-    let others: Vec<&BotDegradationPolicy> = others.iter().filter_map(|other| other.0.as_ref().ok()).collect();
+    let others = context
+        .scope(&key.namespace)
+        .map(|scope| scope.policies_in(&key.namespace))
+        .unwrap_or_default();
+    let others: Vec<&BotDegradationPolicy> = others
+        .iter()
+        .filter_map(|other| other.0.as_ref().ok())
+        .collect();
     let config_map = config_map(&context.client, object, &policy.config_map, &others).await?;
     let targets = context.standings.with(key, |standing| {
         let scope = context.scope(&key.namespace)?;
@@ -41,7 +47,10 @@ pub async fn observe(
         let read = |workload| target(scope, standing, object, &others, workload, now);
         Some(all.into_iter().map(read).collect())
     });
-    Ok(Observed { config_map, targets: targets.flatten().unwrap_or_default() })
+    Ok(Observed {
+        config_map,
+        targets: targets.flatten().unwrap_or_default(),
+    })
 }
 
 fn workloads_of(policy: &Policy, baselines: &[Baseline]) -> Vec<Workload> {
@@ -64,19 +73,24 @@ fn target(
     now: crate::time::Time,
 ) -> Target {
     let written = standing.written.get(&workload);
-    let found = workloads::find(scope, &object.namespace().unwrap_or_default(), &workload).map(|found| {
-        // The watch may be behind our own last write.
-        match written {
-            Some(written) if older(&found.resource_version, &written.resource_version) => Found {
-                resource_version: written.resource_version.clone(),
-                replicas: written.replicas,
-                owner: Owner::Us,
-                ..found
-            },
-            _ => found,
-        }
-    });
-    let version = found.as_ref().map_or("", |found| found.resource_version.as_str());
+    let found =
+        workloads::find(scope, &object.namespace().unwrap_or_default(), &workload).map(|found| {
+            // The watch may be behind our own last write.
+            match written {
+                Some(written) if older(&found.resource_version, &written.resource_version) => {
+                    Found {
+                        resource_version: written.resource_version.clone(),
+                        replicas: written.replicas,
+                        owner: Owner::Us,
+                        ..found
+                    }
+                }
+                _ => found,
+            }
+        });
+    let version = found
+        .as_ref()
+        .map_or("", |found| found.resource_version.as_str());
     Target {
         held_by: rivals::holder_of_target(object, others.iter().copied(), &workload),
         written: written.map(|written| written.replicas),
@@ -98,10 +112,15 @@ pub async fn config_map(
     name: &str,
     others: &[&BotDegradationPolicy],
 ) -> Result<FlagsMap, ApiError> {
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let api: Api<ConfigMap> =
+        Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
     let found = call(api.get_opt(name)).await?;
-    let labelled = found.as_ref().and_then(|map| map.labels().get(POLICY_LABEL).cloned());
-    if let Some(holder) = rivals::holder_of_config_map(object, others.iter().copied(), labelled.as_deref()) {
+    let labelled = found
+        .as_ref()
+        .and_then(|map| map.labels().get(POLICY_LABEL).cloned());
+    if let Some(holder) =
+        rivals::holder_of_config_map(object, others.iter().copied(), labelled.as_deref())
+    {
         return Ok(FlagsMap::HeldBy(holder));
     }
     Ok(match found {
@@ -113,11 +132,15 @@ pub async fn config_map(
 /// Ours is what bears both labels; one that was let go (managed, of no policy) may be taken up.
 fn classify(map: ConfigMap, policy: &str) -> FlagsMap {
     if map.labels().get(MANAGED_BY_LABEL).map(String::as_str) != Some(MANAGED_BY) {
-        return FlagsMap::Foreign(format!("exists without the label {MANAGED_BY_LABEL}={MANAGED_BY}"));
+        return FlagsMap::Foreign(format!(
+            "exists without the label {MANAGED_BY_LABEL}={MANAGED_BY}"
+        ));
     }
     let labelled = map.labels().get(POLICY_LABEL).cloned();
     match labelled.as_deref() {
-        Some(other) if other != policy => FlagsMap::Foreign(format!("belongs to the policy {other}")),
+        Some(other) if other != policy => {
+            FlagsMap::Foreign(format!("belongs to the policy {other}"))
+        }
         claimed => FlagsMap::Ours(FoundMap {
             uid: map.uid().unwrap_or_default(),
             resource_version: map.resource_version().unwrap_or_default(),

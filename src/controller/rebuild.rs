@@ -6,9 +6,10 @@ use super::context::Context;
 use super::record::Record;
 use super::restore;
 use super::{admit, standing::Standing};
-use crate::decide::{Memory, Reading, next_change};
+use crate::decide::{Memory, Reading};
 use crate::policy::Policy;
-use crate::prometheus::{PolicyKey, PollerHandle, SignalQueries};
+use crate::prometheus::poller::{PolicyKey, PollerHandle};
+use crate::prometheus::signals::SignalQueries;
 use crate::time::Time;
 
 /// How many of the ticks between two regular ones are asked for again.
@@ -28,18 +29,16 @@ struct Past {
 /// Rebuilds a policy's timers and then has it decided on. A source that does not answer leaves the
 /// timers at 0 and blindness as status remembers it.
 pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle) {
-    let Some(past) = context.standings.with(&key, Past::of) else { return };
+    let Some(past) = context.standings.with(&key, Past::of) else {
+        return;
+    };
     let timers = replay(&past, &poller, context.now()).await;
     let current = context.standings.with(&key, |standing| {
         standing.rebuilding = false;
         if standing.generation != past.generation {
             return;
         }
-        let now = standing.memory.clone();
-        standing.memory.comparisons = timers.comparisons;
-        standing.memory.signals = timers.signals;
-        standing.memory.last_blind = timers.last_blind;
-        restore::conclude(&past.policy, &mut standing.memory, &now, past.unknown_since);
+        standing.memory = restore::conclude(&standing.memory, timers, past.unknown_since);
     });
     if current.is_none() {
         return;
@@ -67,7 +66,9 @@ impl Past {
 /// Replays the past ticks, and between them those that the decision itself would have asked for.
 async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> Memory {
     let (policy, mut memory) = (&past.policy, past.memory.clone());
-    let from = (now - restore::window(policy, past.record.desired)).max(past.not_before).next_tick(policy.interval);
+    let from = (now - restore::window(policy, past.record.desired))
+        .max(past.not_before)
+        .next_tick(policy.interval);
     let to = now.last_tick(policy.interval);
     if from > to {
         return memory;
@@ -76,7 +77,9 @@ async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> Memory {
     let mut extra = 0;
     for (at, readings) in ticks {
         let mut due = step(past, &mut memory, at, &readings);
-        while let Some(again) = due.filter(|again| *again < (at + policy.interval).min(now) && extra < MOST_EXTRA_TICKS) {
+        while let Some(again) =
+            due.filter(|again| *again < (at + policy.interval).min(now) && extra < MOST_EXTRA_TICKS)
+        {
             extra += 1;
             let observed = poller.instant(&past.queries, again).await;
             let readings: Vec<Reading> = observed.iter().map(|observed| observed.reading).collect();
@@ -87,7 +90,5 @@ async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> Memory {
 }
 
 fn step(past: &Past, memory: &mut Memory, at: Time, readings: &[Reading]) -> Option<Time> {
-    restore::replay(&past.policy, &past.record, memory, at, readings);
-    memory.level = restore::decided_at(&past.policy, &past.record, at);
-    next_change(&past.policy, readings, memory, at)
+    restore::replay(&past.policy, &past.record, memory, at, readings)
 }

@@ -18,7 +18,7 @@ use super::{admit, events, finalizer, gauges, release};
 use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
 use crate::plan::{Baseline, Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy};
-use crate::prometheus::PolicyKey;
+use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
 
 /// How soon a policy that is not Ready is looked at again: what it waits for need not be watched.
@@ -35,7 +35,10 @@ const NOT_READY_AGAIN: Duration = Duration::from_secs(30);
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ApiError> {
     let started = Instant::now();
     let action = steps(&guarded, &context).await;
-    context.metrics.reconcile_duration.observe(started.elapsed().as_secs_f64());
+    context
+        .metrics
+        .reconcile_duration
+        .observe(started.elapsed().as_secs_f64());
     action
 }
 
@@ -74,7 +77,10 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
 
 /// The object as the watch has it, or as our own last write left it, whichever is newer.
 fn newest(context: &Context, object: &BotDegradationPolicy) -> BotDegradationPolicy {
-    let ours = context.standings.with(&key(object), |standing| standing.newest.clone()).flatten();
+    let ours = context
+        .standings
+        .with(&key(object), |standing| standing.newest.clone())
+        .flatten();
     match ours {
         Some(ours)
             if ours.uid() == object.uid()
@@ -90,7 +96,11 @@ fn newest(context: &Context, object: &BotDegradationPolicy) -> BotDegradationPol
 }
 
 /// A spec that cannot be used: its level holds, and status says why.
-async fn refuse(context: &Context, object: &BotDegradationPolicy, refusals: &[Refusal]) -> Result<Action, ApiError> {
+async fn refuse(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    refusals: &[Refusal],
+) -> Result<Action, ApiError> {
     let key = key(object);
     context.sources.unsubscribe(&key);
     context.standings.with(&key, Standing::rest);
@@ -103,9 +113,15 @@ async fn refuse(context: &Context, object: &BotDegradationPolicy, refusals: &[Re
     if changed {
         let notice = Notice {
             warning: true,
-            reason: refusals.first().map_or(conditions::INVALID_SPEC, |refusal| refusal.reason),
+            reason: refusals
+                .first()
+                .map_or(conditions::INVALID_SPEC, |refusal| refusal.reason),
             action: "Refuse".to_owned(),
-            note: refusals.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; "),
+            note: refusals
+                .iter()
+                .map(|refusal| refusal.message.as_str())
+                .collect::<Vec<_>>()
+                .join("; "),
         };
         events::publish(context, object, vec![notice]).await;
     }
@@ -125,7 +141,11 @@ fn make_plan(
             Wanted::HandBack
         } else {
             let (level, since) = (standing.record.level, standing.record.since);
-            Wanted::Level { level, since, reason: &reason }
+            Wanted::Level {
+                level,
+                since,
+                reason: &reason,
+            }
         };
         let now = context.now();
         let plan = plan(&Situation {
@@ -138,7 +158,11 @@ fn make_plan(
             now,
         });
         for set_back in &plan.set_backs {
-            standing.count_set_back(set_back.workload.clone(), set_back.resource_version.clone(), now);
+            standing.count_set_back(
+                set_back.workload.clone(),
+                set_back.resource_version.clone(),
+                now,
+            );
         }
         plan
     })
@@ -146,7 +170,10 @@ fn make_plan(
 
 /// The highest epoch that status remembers.
 pub fn published_epoch(object: &BotDegradationPolicy) -> i64 {
-    let flags = object.status.as_ref().and_then(|status| status.flags.as_ref());
+    let flags = object
+        .status
+        .as_ref()
+        .and_then(|status| status.flags.as_ref());
     flags.map_or(0, |flags| flags.epoch)
 }
 
@@ -170,7 +197,12 @@ async fn write_ahead(
     }
 }
 
-async fn carry_out(context: &Context, object: &BotDegradationPolicy, policy: &Policy, plan: &Plan) -> Applied {
+async fn carry_out(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    policy: &Policy,
+    plan: &Plan,
+) -> Applied {
     let applier = Applier {
         client: &context.client,
         metrics: &context.metrics,
@@ -189,29 +221,51 @@ async fn settle(
     applied: Applied,
     admitted: &admit::Admitted,
 ) -> Result<(bool, Option<ApiError>), ApiError> {
-    let refusals: Vec<Refusal> =
-        admitted.refusals.iter().chain(&plan.refusals).chain(&applied.refusals).cloned().collect();
+    let refusals: Vec<Refusal> = admitted
+        .refusals
+        .iter()
+        .chain(&plan.refusals)
+        .chain(&applied.refusals)
+        .cloned()
+        .collect();
     let published = plan.published.as_ref().filter(|_| !applied.flags_failed);
     let baselines = settled(plan, &applied);
     let made = context.standings.with(key, |standing| {
         standing.written.extend(applied.scaled);
         standing.baselines.clone_from(&baselines);
         standing.refusals.clone_from(&refusals);
-        let outcome = Outcome { published, refusals: &refusals, pin_problem: admitted.pin_problem.as_deref() };
+        let outcome = Outcome {
+            published,
+            refusals: &refusals,
+            pin_problem: admitted.pin_problem.as_deref(),
+        };
         gauges::set(context, key, standing, refusals.is_empty());
         let notices = std::mem::take(&mut standing.notices);
-        (report::status(&object, standing, &baselines, Some(&outcome), context.now()), notices)
+        (
+            report::status(&object, standing, &baselines, Some(&outcome), context.now()),
+            notices,
+        )
     });
-    let Some((status, notices)) = made else { return Ok((true, None)) };
+    let Some((status, notices)) = made else {
+        return Ok((true, None));
+    };
     let fresh = events::refused(&object, &refusals);
     let written = remember(context, key, report::write(context, &object, status).await)?;
-    events::publish(context, &written, notices.into_iter().chain(fresh).collect()).await;
+    events::publish(
+        context,
+        &written,
+        notices.into_iter().chain(fresh).collect(),
+    )
+    .await;
     Ok((refusals.is_empty(), applied.retry))
 }
 
 /// The baselines after the writes: those of restores that failed are kept.
 fn settled(plan: &Plan, applied: &Applied) -> Vec<Baseline> {
-    let kept = plan.record.iter().filter(|baseline| applied.unrestored.contains(&baseline.workload));
+    let kept = plan
+        .record
+        .iter()
+        .filter(|baseline| applied.unrestored.contains(&baseline.workload));
     plan.settled.iter().chain(kept).cloned().collect()
 }
 
@@ -221,7 +275,9 @@ fn remember(
     written: Result<BotDegradationPolicy, ApiError>,
 ) -> Result<BotDegradationPolicy, ApiError> {
     let object = written?;
-    context.standings.with(key, |standing| standing.newest = Some(Arc::new(object.clone())));
+    context.standings.with(key, |standing| {
+        standing.newest = Some(Arc::new(object.clone()))
+    });
     Ok(object)
 }
 

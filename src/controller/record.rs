@@ -80,7 +80,13 @@ const HISTORY_LIMIT: usize = crate::api::MAX_HISTORY;
 
 impl Record {
     /// Takes in what a tick concluded. True where something that status shows has changed.
-    pub fn decided(&mut self, policy: &Policy, memory: &Memory, decision: &Decision, readings: &[Reading]) -> bool {
+    pub fn decided(
+        &mut self,
+        policy: &Policy,
+        memory: &Memory,
+        decision: &Decision,
+        readings: &[Reading],
+    ) -> bool {
         let before = (self.level, self.desired, self.blind.is_some());
         if let Some(transition) = decision.transition {
             self.push(entry(policy, decision.at, transition));
@@ -135,29 +141,49 @@ impl Record {
         if self.level == 0 && self.pin.is_none() {
             return "Normal".to_owned();
         }
-        let reached = self.history.iter().rev().find(|entry| Some(entry.at) == self.since);
+        let reached = self
+            .history
+            .iter()
+            .rev()
+            .find(|entry| Some(entry.at) == self.since);
         reached.map_or_else(|| "as before".to_owned(), |entry| self.cause_of(entry))
     }
 
     /// The machine's word for the same.
     pub fn word(&self) -> &str {
-        let reached = self.history.iter().rev().find(|entry| Some(entry.at) == self.since);
+        let reached = self
+            .history
+            .iter()
+            .rev()
+            .find(|entry| Some(entry.at) == self.since);
         reached.map_or("Normal", |entry| &entry.reason)
     }
 
     fn cause_of(&self, entry: &Entry) -> String {
-        match (entry.reason.as_str(), &entry.signal, &entry.value, &entry.threshold) {
+        match (
+            entry.reason.as_str(),
+            &entry.signal,
+            &entry.value,
+            &entry.threshold,
+        ) {
             (_, Some(signal), Some(value), Some(threshold)) => {
                 let above = value.parse::<f64>().ok() > threshold.parse::<f64>().ok();
-                format!("{signal} {value} {} {threshold}", if above { "above" } else { "below" })
+                format!(
+                    "{signal} {value} {} {threshold}",
+                    if above { "above" } else { "below" }
+                )
             }
-            (_, Some(signal), _, _) => format!("blind: {signal} gives no reading that can be trusted"),
+            (_, Some(signal), _, _) => {
+                format!("blind: {signal} gives no reading that can be trusted")
+            }
             (words::PINNED, ..) => match &self.pin {
                 Some(pin) if !pin.reason.is_empty() => format!("pinned: {}", pin.reason),
                 _ => "pinned".to_owned(),
             },
             (words::UNPINNED, ..) => "the pin is over; recovering from there".to_owned(),
-            (words::RECOVERED, ..) => format!("recovering one level at a time, from level {}", entry.from),
+            (words::RECOVERED, ..) => {
+                format!("recovering one level at a time, from level {}", entry.from)
+            }
             (words::SPEC_CHANGED, ..) => "the spec changed".to_owned(),
             _ => "the mode or maxLevel changed".to_owned(),
         }
@@ -188,10 +214,18 @@ fn entry(policy: &Policy, at: Time, transition: Transition) -> Entry {
         Some((rung.when.comparisons.get(cause.comparison)?, cause.value))
     });
     Entry {
-        signal: transition.signal.map(|signal| policy.signals[signal].name.clone()),
+        signal: transition
+            .signal
+            .map(|signal| policy.signals[signal].name.clone()),
         value: comparison.map(|(_, value)| value.to_string()),
         threshold: comparison.map(|(comparison, _)| comparison.threshold_text.clone()),
-        ..by_hand(at, transition.from, transition.to, word(transition.reason), words::BY_POLICY)
+        ..by_hand(
+            at,
+            transition.from,
+            transition.to,
+            word(transition.reason),
+            words::BY_POLICY,
+        )
     }
 }
 

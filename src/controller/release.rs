@@ -13,10 +13,9 @@ use super::standing::{Notice, Phase, Standing};
 use super::understand::{Understood, key, understand};
 use super::{events, finalizer};
 use crate::api::{BotDegradationPolicy, FINALIZER};
-use crate::decide::Memory;
 use crate::plan::{Plan, Situation, Wanted, plan};
 use crate::policy::Policy;
-use crate::prometheus::PolicyKey;
+use crate::prometheus::poller::PolicyKey;
 use crate::time::{Span, Time};
 
 /// How long handing back may take before the policy is let go all the same.
@@ -46,8 +45,12 @@ pub fn forget(context: &Context, key: &PolicyKey) {
     let waiting: Vec<PolicyKey> = {
         let mut standings = context.standings.lock();
         standings.remove(key);
-        let same = standings.iter().filter(|(other, _)| other.namespace == key.namespace);
-        same.filter(|(_, standing)| !standing.refusals.is_empty()).map(|(other, _)| other.clone()).collect()
+        let same = standings
+            .iter()
+            .filter(|(other, _)| other.namespace == key.namespace);
+        same.filter(|(_, standing)| !standing.refusals.is_empty())
+            .map(|(other, _)| other.clone())
+            .collect()
     };
     super::gauges::forget(context, key);
     for other in waiting {
@@ -55,17 +58,27 @@ pub fn forget(context: &Context, key: &PolicyKey) {
     }
 }
 
-async fn hand_back(context: &Context, object: &BotDegradationPolicy, key: &PolicyKey) -> Result<(), ApiError> {
-    let Some(policy) = policy(context, object, key) else { return Ok(()) };
+async fn hand_back(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    key: &PolicyKey,
+) -> Result<(), ApiError> {
+    let Some(policy) = policy(context, object, key) else {
+        return Ok(());
+    };
     let observed = observe::observe(context, object, &policy, key).await?;
-    let Some(plan) = make_plan(context, object, key, &policy, &observed) else { return Ok(()) };
+    let Some(plan) = make_plan(context, object, key, &policy, &observed) else {
+        return Ok(());
+    };
     let applier = Applier {
         client: &context.client,
         metrics: &context.metrics,
         policy: object,
         config_map: &policy.config_map,
     };
-    let Applied { retry, refusals, .. } = applier.apply(&plan.writes).await;
+    let Applied {
+        retry, refusals, ..
+    } = applier.apply(&plan.writes).await;
     match (retry, refusals.into_iter().next()) {
         (Some(err), _) => Err(err),
         (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),
@@ -74,15 +87,23 @@ async fn hand_back(context: &Context, object: &BotDegradationPolicy, key: &Polic
 }
 
 /// The policy as last understood: the spec may have become unreadable since.
-fn policy(context: &Context, object: &BotDegradationPolicy, key: &PolicyKey) -> Option<std::sync::Arc<Policy>> {
+fn policy(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    key: &PolicyKey,
+) -> Option<std::sync::Arc<Policy>> {
     let uid = object.metadata.uid.as_ref();
-    let known = |standing: &mut Standing| (Some(&standing.uid) == uid).then(|| standing.policy.clone());
+    let known =
+        |standing: &mut Standing| (Some(&standing.uid) == uid).then(|| standing.policy.clone());
     if let Some(policy) = context.standings.with(key, known).flatten() {
         return Some(policy);
     }
     let understood = understand(object).ok()?;
     let policy = understood.policy.clone();
-    context.standings.lock().insert(key.clone(), remembered(object, understood));
+    context
+        .standings
+        .lock()
+        .insert(key.clone(), remembered(object, understood));
     Some(policy)
 }
 
@@ -90,7 +111,7 @@ fn remembered(object: &BotDegradationPolicy, understood: Understood) -> Standing
     let Understood { policy, queries } = understood;
     let remembered = match &object.status {
         Some(status) => restore::remember(&policy, status),
-        None => Remembered::nothing(Memory::new(&policy)),
+        None => Remembered::nothing(&policy),
     };
     Standing::new(object, policy, queries, remembered, Phase::Resting)
 }
@@ -116,13 +137,22 @@ fn make_plan(
 }
 
 fn overdue(object: &BotDegradationPolicy, now: Time) -> bool {
-    let deleted = object.metadata.deletion_timestamp.as_ref().map(|at| Time::from(at.0));
+    let deleted = object
+        .metadata
+        .deletion_timestamp
+        .as_ref()
+        .map(|at| Time::from(at.0));
     deleted.is_some_and(|at| now - at > PATIENCE)
 }
 
 async fn give_up(context: &Context, object: &BotDegradationPolicy, err: &ApiError) {
     let note = format!("let go after {PATIENCE} without having handed everything back: {err}");
     tracing::error!(error = %err, "{note}");
-    let notice = Notice { warning: true, reason: "RestoreIncomplete", action: "LetGo".to_owned(), note };
+    let notice = Notice {
+        warning: true,
+        reason: "RestoreIncomplete",
+        action: "LetGo".to_owned(),
+        note,
+    };
     events::publish(context, object, vec![notice]).await;
 }

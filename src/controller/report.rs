@@ -41,7 +41,11 @@ pub fn status(
     status.desired_level = number(record.desired);
     status.since = record.since.map(Into::into);
     status.reason = cut(&record.cause(), MAX_SENTENCE).to_owned();
-    status.level_names = policy.levels.iter().map(|level| level.name.clone()).collect();
+    status.level_names = policy
+        .levels
+        .iter()
+        .map(|level| level.name.clone())
+        .collect();
     status.baseline = baselines.iter().map(baseline).collect();
     status.pin = pin(policy, record);
     status.damping = damping(standing);
@@ -54,51 +58,129 @@ pub fn status(
             epoch: published.epoch,
             hash: published.hash.clone(),
         });
-        set_ready(&mut status.conditions, outcome.refusals, standing.generation, now);
+        set_ready(
+            &mut status.conditions,
+            outcome.refusals,
+            standing.generation,
+            now,
+        );
         set_others(&mut status.conditions, standing, outcome.pin_problem, now);
     }
     status
 }
 
 /// Ready: True, or the first refusal's reason and the sentences of all.
-pub fn set_ready(conditions: &mut Vec<Condition>, refusals: &[Refusal], generation: i64, now: Time) {
+pub fn set_ready(
+    conditions: &mut Vec<Condition>,
+    refusals: &[Refusal],
+    generation: i64,
+    now: Time,
+) {
     let (reason, message) = match refusals.first() {
-        None => (c::RECONCILED, "the policy is understood and carried out".to_owned()),
+        None => (
+            c::RECONCILED,
+            "the policy is understood and carried out".to_owned(),
+        ),
         Some(first) => {
-            let all: Vec<&str> = refusals.iter().map(|refusal| refusal.message.as_str()).collect();
+            let all: Vec<&str> = refusals
+                .iter()
+                .map(|refusal| refusal.message.as_str())
+                .collect();
             (first.reason, all.join("; "))
         }
     };
-    set_condition(conditions, c::READY, refusals.is_empty(), reason, &message, Some(generation), now.to_timestamp());
+    set_condition(
+        conditions,
+        c::READY,
+        refusals.is_empty(),
+        reason,
+        &message,
+        Some(generation),
+        now.to_timestamp(),
+    );
 }
 
-fn set_others(conditions: &mut Vec<Condition>, standing: &Standing, pin_problem: Option<&str>, now: Time) {
-    let (policy, record, generation) = (&standing.policy, &standing.record, Some(standing.generation));
+fn set_others(
+    conditions: &mut Vec<Condition>,
+    standing: &Standing,
+    pin_problem: Option<&str>,
+    now: Time,
+) {
+    let (policy, record, generation) = (
+        &standing.policy,
+        &standing.record,
+        Some(standing.generation),
+    );
     let mut set = |kind, status, reason: &str, message: &str| {
-        set_condition(conditions, kind, status, reason, message, generation, now.to_timestamp());
+        set_condition(
+            conditions,
+            kind,
+            status,
+            reason,
+            message,
+            generation,
+            now.to_timestamp(),
+        );
     };
-    let level = format!("level {} ({}): {}", record.level, policy.level_name(record.level), record.cause());
-    set(c::DEGRADED, record.level > 0, if record.level > 0 { record.word() } else { c::NORMAL }, &level);
+    let level = format!(
+        "level {} ({}): {}",
+        record.level,
+        policy.level_name(record.level),
+        record.cause()
+    );
+    set(
+        c::DEGRADED,
+        record.level > 0,
+        if record.level > 0 {
+            record.word()
+        } else {
+            c::NORMAL
+        },
+        &level,
+    );
     match (&record.blind, standing.was_blind) {
         (Some(cause), _) => set(
             c::METRICS_AVAILABLE,
             false,
             cause.class.as_str(),
-            &format!("{}: {} for longer than missing.after; the level is not taken back", cause.signal, cause.class),
+            &format!(
+                "{}: {} for longer than missing.after; the level is not taken back",
+                cause.signal, cause.class
+            ),
         ),
-        (None, true) => set(c::METRICS_AVAILABLE, true, c::SIGNALS_RETURNED, "every signal that is compared can be read again"),
-        (None, false) => set(c::METRICS_AVAILABLE, true, c::SIGNALS_KNOWN, "every signal that is compared can be read"),
+        (None, true) => set(
+            c::METRICS_AVAILABLE,
+            true,
+            c::SIGNALS_RETURNED,
+            "every signal that is compared can be read again",
+        ),
+        (None, false) => set(
+            c::METRICS_AVAILABLE,
+            true,
+            c::SIGNALS_KNOWN,
+            "every signal that is compared can be read",
+        ),
     }
     match (&record.pin, pin_problem) {
         (Some(pin), _) => {
-            let message = format!("pinned to {} until {}: {}", policy.level_name(pin.level), pin.until, pin.reason);
+            let message = format!(
+                "pinned to {} until {}: {}",
+                policy.level_name(pin.level),
+                pin.until,
+                pin.reason
+            );
             set(c::PINNED, true, c::PIN_HOLDS, &message);
         }
         (None, Some(problem)) => set(c::PINNED, false, c::PIN_INVALID, problem),
         (None, None) => set(c::PINNED, false, c::NO_PIN, "no pin holds"),
     }
     if standing.memory.damping.held_since.is_some() {
-        set(c::FLAPPING, true, c::RECOVERY_HELD, "the level went up and down too often: recovery is held for a while");
+        set(
+            c::FLAPPING,
+            true,
+            c::RECOVERY_HELD,
+            "the level went up and down too often: recovery is held for a while",
+        );
     } else {
         set(c::FLAPPING, false, c::STEADY, "the level is steady");
     }
@@ -112,8 +194,10 @@ pub async fn write(
     status: BotDegradationPolicyStatus,
 ) -> Result<BotDegradationPolicy, ApiError> {
     let mut object = object.clone();
-    let api: Api<BotDegradationPolicy> =
-        Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let api: Api<BotDegradationPolicy> = Api::namespaced(
+        context.client.clone(),
+        &object.namespace().unwrap_or_default(),
+    );
     for _ in 0..3 {
         if object.status.as_ref() == Some(&status) {
             return Ok(object);
@@ -144,7 +228,10 @@ fn baseline(baseline: &Baseline) -> api::Baseline {
         name: baseline.workload.name.clone(),
         replicas: baseline.replicas,
         autoscaler: None,
-        contested_by: baseline.contested_by.as_deref().map(|manager| cut(manager, 128).to_owned()),
+        contested_by: baseline
+            .contested_by
+            .as_deref()
+            .map(|manager| cut(manager, 128).to_owned()),
     }
 }
 

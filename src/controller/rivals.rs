@@ -3,12 +3,15 @@
 use kube::ResourceExt;
 
 use crate::api::BotDegradationPolicy;
-use crate::api::spec::Mode;
-use crate::policy::Workload;
+use crate::policy::{Mode, Workload};
 
 /// The name of a policy's flags `ConfigMap`.
 pub fn config_map_of(policy: &BotDegradationPolicy) -> String {
-    let named = policy.spec.flags.as_ref().and_then(|flags| flags.config_map.clone());
+    let named = policy
+        .spec
+        .flags
+        .as_ref()
+        .and_then(|flags| flags.config_map.clone());
     named.unwrap_or_else(|| format!("{}-flags", policy.name_any()))
 }
 
@@ -37,7 +40,8 @@ pub fn holder_of_config_map<'a>(
     labelled: Option<&str>,
 ) -> Option<String> {
     let name = config_map_of(me);
-    let rank = |policy: &BotDegradationPolicy| (Some(policy.name_any().as_str()) != labelled, age(policy));
+    let rank =
+        |policy: &BotDegradationPolicy| (Some(policy.name_any().as_str()) != labelled, age(policy));
     let mine = rank(me);
     others
         .filter(|other| other.uid() != me.uid() && acts(other) && config_map_of(other) == name)
@@ -50,19 +54,34 @@ pub fn holder_of_config_map<'a>(
 /// A policy that applies nothing holds nothing, once it has handed back what it held.
 fn acts(policy: &BotDegradationPolicy) -> bool {
     policy.spec.mode != Mode::DryRun
-        || policy.status.as_ref().is_some_and(|status| !status.baseline.is_empty())
+        || policy
+            .status
+            .as_ref()
+            .is_some_and(|status| !status.baseline.is_empty())
 }
 
 fn names(policy: &BotDegradationPolicy, workload: &Workload) -> bool {
-    let targets = policy.spec.levels.iter().filter_map(|level| level.scale.as_ref()).flatten();
-    targets.into_iter().any(|target| target.kind == workload.kind && target.name == workload.name)
+    let targets = policy
+        .spec
+        .levels
+        .iter()
+        .filter_map(|level| level.scale.as_ref())
+        .flatten();
+    targets
+        .into_iter()
+        .any(|target| target.kind == workload.kind && target.name == workload.name)
 }
 
 fn has_baseline(policy: &BotDegradationPolicy, workload: &Workload) -> bool {
     let baselines = policy.status.iter().flat_map(|status| &status.baseline);
-    baselines.into_iter().any(|b| b.kind == workload.kind && b.name == workload.name)
+    baselines
+        .into_iter()
+        .any(|b| b.kind == workload.kind && b.name == workload.name)
 }
 
 fn age(policy: &BotDegradationPolicy) -> (Option<jiff::Timestamp>, String) {
-    (policy.creation_timestamp().map(|time| time.0), policy.name_any())
+    (
+        policy.creation_timestamp().map(|time| time.0),
+        policy.name_any(),
+    )
 }

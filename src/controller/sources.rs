@@ -1,7 +1,7 @@
 //! Sources and their pollers: which policy asks which, started when first asked for, replaced when
 //! their `MetricsSource` changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
@@ -11,7 +11,12 @@ use tokio::sync::mpsc;
 use crate::api::{MetricsSource, conditions};
 use crate::plan::Refusal;
 use crate::policy::parse_duration;
-use crate::prometheus::{PolicyKey, PollerEvent, PollerHandle, PollerMetrics, Source, Subscription, spawn_poller};
+use crate::prometheus::clock::SystemClock;
+use crate::prometheus::metrics::PollerMetrics;
+use crate::prometheus::poller::{
+    PolicyKey, Poller, PollerEvent, PollerHandle, Subscription, SubscriptionId,
+};
+use crate::prometheus::source::Source;
 use crate::time::{Span, Time};
 
 /// The source that a policy asks when it names none.
@@ -42,6 +47,7 @@ struct Running {
 struct Subscribed {
     source: Source,
     subscription: Subscription,
+    id: SubscriptionId,
     poller: PollerHandle,
 }
 
@@ -53,30 +59,57 @@ impl Sources {
         events: mpsc::Sender<PollerEvent>,
         metrics: PollerMetrics,
     ) -> Self {
-        Self { store, default_url, events, metrics, inner: Mutex::default() }
+        Self {
+            store,
+            default_url,
+            events,
+            metrics,
+            inner: Mutex::default(),
+        }
     }
 
     /// The poller for a policy's source, started where it does not run yet.
     pub fn poller(&self, name: &str, namespace: &str) -> Result<PollerHandle, Refusal> {
         let source = self.resolve(name, namespace)?;
-        Ok(self.running(&mut self.lock(), source))
+        self.running(&mut self.lock(), source)
     }
 
     /// Subscribes a policy; with nothing changed, nothing happens.
-    pub fn subscribe(&self, key: &PolicyKey, name: &str, subscription: Subscription) -> Result<(), Refusal> {
+    pub fn subscribe(
+        &self,
+        key: &PolicyKey,
+        name: &str,
+        subscription: Subscription,
+    ) -> Result<SubscriptionId, Refusal> {
         let source = self.resolve(name, &key.namespace)?;
         let mut inner = self.lock();
-        let same = inner.policies.get(key).is_some_and(|s| s.source == source && s.subscription == subscription);
-        if same {
-            return Ok(());
+        let asked = inner
+            .policies
+            .get(key)
+            .filter(|s| s.source == source && s.subscription == subscription);
+        if let Some(same) = asked {
+            return Ok(same.id);
         }
-        let poller = self.running(&mut inner, source.clone());
+        let poller = self.running(&mut inner, source.clone())?;
         if let Some(old) = inner.policies.remove(key) {
             old.poller.unsubscribe(key);
         }
-        poller.subscribe(key.clone(), subscription.clone());
-        inner.policies.insert(key.clone(), Subscribed { source, subscription, poller });
-        Ok(())
+        let id = poller.subscribe(key.clone(), subscription.clone());
+        inner.policies.insert(
+            key.clone(),
+            Subscribed {
+                source,
+                subscription,
+                id,
+                poller,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Every `MetricsSource`, as the watch has it.
+    pub fn store(&self) -> &Store<MetricsSource> {
+        &self.store
     }
 
     /// Ends a policy's subscription, where it has one. A poller that nobody asks any more ends too.
@@ -84,7 +117,10 @@ impl Sources {
         let mut inner = self.lock();
         if let Some(old) = inner.policies.remove(key) {
             old.poller.unsubscribe(key);
-            let asked = inner.policies.values().any(|s| s.source.name == old.source.name);
+            let asked = inner
+                .policies
+                .values()
+                .any(|s| s.source.name == old.source.name);
             if !asked {
                 inner.running.remove(&old.source.name);
             }
@@ -98,14 +134,33 @@ impl Sources {
         }
     }
 
-    fn running(&self, inner: &mut Inner, source: Source) -> PollerHandle {
-        if let Some(running) = inner.running.get(&source.name).filter(|running| running.source == source) {
-            return running.poller.clone();
+    fn running(&self, inner: &mut Inner, source: Source) -> Result<PollerHandle, Refusal> {
+        if let Some(running) = inner
+            .running
+            .get(&source.name)
+            .filter(|running| running.source == source)
+        {
+            return Ok(running.poller.clone());
         }
-        let poller = spawn_poller(source.clone(), self.events.clone(), self.metrics.clone());
+        let spawned = Poller::spawn(
+            source.clone(),
+            self.events.clone(),
+            self.metrics.clone(),
+            SystemClock,
+        );
+        let poller = spawned.map_err(|bad| Refusal {
+            reason: conditions::SOURCE_NOT_FOUND,
+            message: format!("the source {} cannot be asked: {bad}", source.name),
+        })?;
         let name = source.name.clone();
-        inner.running.insert(name, Running { source, poller: poller.clone() });
-        poller
+        inner.running.insert(
+            name,
+            Running {
+                source,
+                poller: poller.clone(),
+            },
+        );
+        Ok(poller)
     }
 
     /// A real `MetricsSource` stands over `--prometheus-url`.
@@ -114,7 +169,10 @@ impl Sources {
             Some(object) => from_object(&object, namespace),
             None => match &self.default_url {
                 Some(url) if name == DEFAULT_SOURCE => Ok(Source::new(DEFAULT_SOURCE, url)),
-                _ => Err(Refusal { reason: conditions::SOURCE_NOT_FOUND, message: not_found(name) }),
+                _ => Err(Refusal {
+                    reason: conditions::SOURCE_NOT_FOUND,
+                    message: not_found(name),
+                }),
             },
         }
     }
@@ -126,14 +184,17 @@ impl Sources {
 
 fn from_object(object: &MetricsSource, namespace: &str) -> Result<Source, Refusal> {
     let name = object.name_any();
-    let refuse = |message: String| Refusal { reason: conditions::SOURCE_NOT_ALLOWED, message };
+    let refuse = |message: String| Refusal {
+        reason: conditions::SOURCE_NOT_ALLOWED,
+        message,
+    };
     if let Some(field) = unsupported(object) {
         return Err(refuse(format!(
             "the MetricsSource {name} sets spec.{field}, which this version does not carry out: \
              it is refused rather than ignored"
         )));
     }
-    if !object.spec.allows(namespace, &std::collections::BTreeMap::new()) {
+    if !object.spec.allows(namespace, &BTreeMap::new()) {
         return Err(refuse(format!(
             "the MetricsSource {name} does not allow the namespace {namespace}: \
              ask its owner to add it to spec.allowedNamespaces, or name another in spec.source"
@@ -141,18 +202,29 @@ fn from_object(object: &MetricsSource, namespace: &str) -> Result<Source, Refusa
     }
     let spec = &object.spec.prometheus;
     let mut source = Source::new(&name, &spec.url);
-    source.timeout = parse_duration(&spec.timeout).unwrap_or(Span::from_secs(5)).to_duration();
+    source.timeout = parse_duration(&spec.timeout).unwrap_or(Span::from_secs(5));
     source.evaluation_delay = parse_duration(&spec.evaluation_delay).unwrap_or(Span::ZERO);
-    source.headers.clone_from(&spec.headers);
-    source.query_params.clone_from(&spec.query_params);
-    source.max_concurrent_queries = usize::try_from(object.spec.max_concurrent_queries).unwrap_or(1).max(1);
+    source.headers = pairs(&spec.headers);
+    source.query_params = pairs(&spec.query_params);
+    source.max_concurrent_queries = usize::try_from(object.spec.max_concurrent_queries)
+        .unwrap_or(1)
+        .max(1);
     Ok(source)
+}
+
+fn pairs(map: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    map.iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// What a source may ask for that is not there yet. Never ignored: it is about trust.
 fn unsupported(object: &MetricsSource) -> Option<&'static str> {
     let spec = &object.spec;
-    let selects = spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.selector.is_some());
+    let selects = spec
+        .allowed_namespaces
+        .as_ref()
+        .is_some_and(|allowed| allowed.selector.is_some());
     [
         (spec.tenancy.is_some(), "tenancy"),
         (spec.prometheus.auth.is_some(), "prometheus.auth"),

@@ -4,15 +4,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kube::ResourceExt;
 use kube::runtime::events::EventType;
 
 use super::hand::Pin;
 use super::record::{Record, words};
+use super::restore::Remembered;
 use crate::api::BotDegradationPolicy;
 use crate::decide::{Damping, Decision, Memory, Reading};
 use crate::plan::{Baseline, CONTEST_WINDOW_SECS, Refusal};
 use crate::policy::{Mode, Policy, Workload};
-use crate::prometheus::{Advice, Observed, PolicyKey, SignalQueries};
+use crate::prometheus::advice::Advice;
+use crate::prometheus::observed::Observed;
+use crate::prometheus::poller::{PolicyKey, SubscriptionId};
+use crate::prometheus::signals::SignalQueries;
 use crate::time::{Span, Time};
 
 /// A policy that is understood, and where it stands.
@@ -31,6 +36,14 @@ pub struct Standing {
     pub record: Record,
     /// Whether it is being decided on.
     pub phase: Phase,
+    /// Whether its timers are being rebuilt right now.
+    pub rebuilding: bool,
+    /// The subscription whose observations are decided on.
+    pub subscription: Option<SubscriptionId>,
+    /// When the object was made: no timer reaches further back.
+    pub created: Time,
+    /// Since when a signal was Unknown before this process began.
+    pub remembered_unknown_since: Option<Time>,
     /// The last tick.
     pub last: Option<Tick>,
     /// Whether it has been blind since status began.
@@ -107,6 +120,49 @@ pub struct Outward {
 }
 
 impl Standing {
+    /// A policy that this process has not known, as it is remembered.
+    pub fn new(
+        object: &BotDegradationPolicy,
+        policy: Arc<Policy>,
+        queries: Arc<[SignalQueries]>,
+        remembered: Remembered,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            generation: object.metadata.generation.unwrap_or_default(),
+            policy,
+            queries,
+            memory: remembered.memory,
+            record: remembered.record,
+            phase,
+            rebuilding: false,
+            subscription: None,
+            created: object
+                .creation_timestamp()
+                .map(|at| Time::from(at.0))
+                .unwrap_or_default(),
+            remembered_unknown_since: remembered.unknown_since,
+            last: None,
+            was_blind: remembered.was_blind,
+            rejected: None,
+            advice: Vec::new(),
+            written: HashMap::new(),
+            set_backs: HashMap::new(),
+            baselines: remembered.baselines,
+            notices: Vec::new(),
+            newest: None,
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Stops deciding: the level holds.
+    pub fn rest(&mut self) {
+        self.phase = Phase::Resting;
+        self.subscription = None;
+        self.last = None;
+    }
+
     /// What a tick can change besides the record.
     pub fn outward(&self) -> Outward {
         Outward {
@@ -123,9 +179,16 @@ impl Standing {
     pub fn unknown_since(&self) -> Option<Time> {
         let earliest = |names_feature: bool| {
             let compared = |signal: usize| self.policy.comparisons().any(|c| c.signal == signal);
-            let signals = self.policy.signals.iter().zip(&self.memory.signals).enumerate();
+            let signals = self
+                .policy
+                .signals
+                .iter()
+                .zip(&self.memory.signals)
+                .enumerate();
             signals
-                .filter(|(i, (signal, _))| signal.feature.is_some() == names_feature && compared(*i))
+                .filter(|(i, (signal, _))| {
+                    signal.feature.is_some() == names_feature && compared(*i)
+                })
                 .filter_map(|(_, (_, memory))| memory.unknown_since)
                 .min()
         };
@@ -133,7 +196,13 @@ impl Standing {
     }
 
     /// Takes in an edited spec: the level is kept by its name, equal comparisons keep their times.
-    pub fn edit(&mut self, policy: Arc<Policy>, queries: Arc<[SignalQueries]>, generation: i64, now: Time) {
+    pub fn edit(
+        &mut self,
+        policy: Arc<Policy>,
+        queries: Arc<[SignalQueries]>,
+        generation: i64,
+        now: Time,
+    ) {
         let (old, from) = (Arc::clone(&self.policy), self.memory.level);
         self.memory = self.memory.carry_over(&old, &policy, now);
         if old.mode == Mode::Paused && policy.mode != Mode::Paused {
@@ -151,7 +220,11 @@ impl Standing {
         }
         self.set_backs.clear();
         let kept = self.policy.level_name(self.memory.level) == old.level_name(from);
-        let why = if kept { words::MODE_CHANGED } else { words::SPEC_CHANGED };
+        let why = if kept {
+            words::MODE_CHANGED
+        } else {
+            words::SPEC_CHANGED
+        };
         self.record.settle(&self.policy, &self.memory, now, why);
     }
 
@@ -162,14 +235,24 @@ impl Standing {
         match (&pin, self.memory.pinned) {
             (Some(pin), pinned) if pinned != Some(pin.level) => {
                 self.memory.pin(pin.level);
-                self.record.moved(&self.policy, &self.memory, now, words::PINNED, "pin");
-                let note = format!("pinned to {} until {}: {}", self.policy.level_name(pin.level), pin.until, pin.reason);
+                self.record
+                    .moved(&self.policy, &self.memory, now, words::PINNED, "pin");
+                let note = format!(
+                    "pinned to {} until {}: {}",
+                    self.policy.level_name(pin.level),
+                    pin.until,
+                    pin.reason
+                );
                 self.notice(false, words::PINNED, "Pin", note);
             }
             (None, Some(level)) => {
                 self.memory.unpin(now);
-                self.record.moved(&self.policy, &self.memory, now, words::UNPINNED, "pin");
-                let note = format!("the pin to {} is over; deciding goes on from there", self.policy.level_name(level));
+                self.record
+                    .moved(&self.policy, &self.memory, now, words::UNPINNED, "pin");
+                let note = format!(
+                    "the pin to {} is over; deciding goes on from there",
+                    self.policy.level_name(level)
+                );
                 self.notice(false, words::UNPINNED, "Unpin", note);
             }
             _ => debug_assert!(before.is_some() == pin.is_some() || self.memory.pinned.is_none()),
@@ -177,22 +260,43 @@ impl Standing {
     }
 
     /// Remembers to publish an Event.
-    pub fn notice(&mut self, warning: bool, reason: &'static str, action: impl Into<String>, note: String) {
-        self.notices.push(Notice { warning, reason, action: action.into(), note });
+    pub fn notice(
+        &mut self,
+        warning: bool,
+        reason: &'static str,
+        action: impl Into<String>,
+        note: String,
+    ) {
+        self.notices.push(Notice {
+            warning,
+            reason,
+            action: action.into(),
+            note,
+        });
     }
 
     /// How often a workload was set back within the window, other than in this version.
-    pub fn set_backs_before(&self, workload: &Workload, resource_version: &str, now: Time) -> usize {
+    pub fn set_backs_before(
+        &self,
+        workload: &Workload,
+        resource_version: &str,
+        now: Time,
+    ) -> usize {
         let since = now - Span::from_secs(CONTEST_WINDOW_SECS);
         let times = self.set_backs.get(workload).into_iter().flatten();
-        times.filter(|(at, version)| *at > since && version != resource_version).count()
+        times
+            .filter(|(at, version)| *at > since && version != resource_version)
+            .count()
     }
 
     /// Counts a set-back, each version once.
     pub fn count_set_back(&mut self, workload: Workload, resource_version: String, now: Time) {
         let times = self.set_backs.entry(workload).or_default();
         times.retain(|(at, _)| *at > now - Span::from_secs(CONTEST_WINDOW_SECS));
-        if times.iter().all(|(_, version)| *version != resource_version) {
+        if times
+            .iter()
+            .all(|(_, version)| *version != resource_version)
+        {
             times.push((now, resource_version));
         }
     }
@@ -207,10 +311,21 @@ impl Standing {
     }
 }
 
+impl Outward {
+    /// Whether the policy is blind.
+    pub fn is_blind(&self) -> bool {
+        self.blind
+    }
+}
+
 impl Notice {
     /// As kube's recorder wants it.
     pub fn event_type(&self) -> EventType {
-        if self.warning { EventType::Warning } else { EventType::Normal }
+        if self.warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        }
     }
 }
 

@@ -9,10 +9,11 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, PartialObjectMeta};
 use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::PredicateConfig;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Client, Resource, ResourceExt};
 
 use crate::api::{BotDegradationPolicy, MetricsSource};
@@ -83,29 +84,46 @@ impl Scope {
     /// Starts the watches.
     pub fn watch(&self, client: &Client, selector: Option<&str>, writers: Writers) -> Triggers {
         let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
-        let selected = watcher::Config { label_selector: selector.map(Into::into), ..Default::default() };
+        let selected = watcher::Config {
+            label_selector: selector.map(Into::into),
+            ..Default::default()
+        };
         let all = watcher::Config::default();
         Triggers {
             policies: watcher(self.api(client), selected)
                 .default_backoff()
-                .modify(|policy: &mut Guarded| policy.managed_fields_mut().clear())
+                // None, not an empty list: that would reset them with the next write.
+                .modify(|policy: &mut Guarded| policy.meta_mut().managed_fields = None)
                 .reflect(writers.policies)
                 .touched_objects()
                 .boxed(),
             config_maps: watcher(self.api::<PartialObjectMeta<ConfigMap>>(client), ours)
                 .default_backoff()
                 .touched_objects()
-                .predicate_filter(predicates::resource_version, predicates::Config::default())
                 .boxed(),
             deployments: scalable(
-                watcher(self.api(client), all.clone()).modify(prune_deployment).reflect(writers.deployments),
+                watcher(self.api(client), all.clone())
+                    .modify(prune_deployment)
+                    .reflect(writers.deployments),
                 |deployment| deployment.spec.as_ref().and_then(|spec| spec.replicas),
             ),
             stateful_sets: scalable(
-                watcher(self.api(client), all).modify(prune_stateful_set).reflect(writers.stateful_sets),
+                watcher(self.api(client), all)
+                    .modify(prune_stateful_set)
+                    .reflect(writers.stateful_sets),
                 |set| set.spec.as_ref().and_then(|spec| spec.replicas),
             ),
         }
+    }
+
+    /// Awaits the first list of every store.
+    pub async fn wait_until_ready(&self) {
+        // An error means that a writer is gone: we are stopping.
+        let _ = tokio::join!(
+            self.policies.wait_until_ready(),
+            self.deployments.wait_until_ready(),
+            self.stateful_sets.wait_until_ready(),
+        );
     }
 
     fn api<K>(&self, client: &Client) -> Api<K>
@@ -146,14 +164,20 @@ where
     let relevant = move |object: &K| {
         let mut hasher = DefaultHasher::new();
         let gone = object.meta().resource_version.is_none();
-        (object.meta().uid.as_ref(), replicas(object), replicas_owners(object.meta()), gone).hash(&mut hasher);
+        (
+            object.meta().uid.as_ref(),
+            replicas(object),
+            replicas_owners(object.meta()),
+            gone,
+        )
+            .hash(&mut hasher);
         Some(hasher.finish())
     };
     events
         .default_backoff()
         .map_ok(mark_deleted)
         .touched_objects()
-        .predicate_filter(relevant, predicates::Config::default())
+        .predicate_filter(relevant, PredicateConfig::default())
         .boxed()
 }
 
@@ -204,7 +228,12 @@ fn owns_replicas(fields: Option<&serde_json::Value>) -> bool {
 
 /// The field managers that own `spec.replicas`, of a pruned object.
 pub fn replicas_owners(metadata: &ObjectMeta) -> Vec<&str> {
-    metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref()).collect()
+    metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter_map(|entry| entry.manager.as_deref())
+        .collect()
 }
 
 /// The field managers that own `spec.replicas`, of an object as the API server sends it.
@@ -213,24 +242,43 @@ pub fn prune(metadata: &mut ObjectMeta) {
 }
 
 /// The policies that name a workload.
-pub fn policies_naming(store: &Store<Guarded>, namespace: &str, workload: &Workload) -> Vec<ObjectRef<Guarded>> {
+pub fn policies_naming(
+    store: &Store<Guarded>,
+    namespace: &str,
+    workload: &Workload,
+) -> Vec<ObjectRef<Guarded>> {
     policies_where(store, namespace, |policy| {
-        let scales = policy.spec.levels.iter().filter_map(|level| level.scale.as_ref()).flatten();
-        scales.into_iter().any(|scale| scale.kind == workload.kind && scale.name == workload.name)
-            || policy.status.iter().flat_map(|status| &status.baseline).any(|b| {
-                b.kind == workload.kind && b.name == workload.name
-            })
+        let scales = policy
+            .spec
+            .levels
+            .iter()
+            .filter_map(|level| level.scale.as_ref())
+            .flatten();
+        scales
+            .into_iter()
+            .any(|scale| scale.kind == workload.kind && scale.name == workload.name)
+            || policy
+                .status
+                .iter()
+                .flat_map(|status| &status.baseline)
+                .any(|b| b.kind == workload.kind && b.name == workload.name)
     })
 }
 
 /// The policies whose flags a `ConfigMap` holds.
-pub fn policies_publishing(store: &Store<Guarded>, namespace: &str, config_map: &str) -> Vec<ObjectRef<Guarded>> {
-    policies_where(store, namespace, |policy| super::rivals::config_map_of(policy) == config_map)
+pub fn policies_publishing(
+    store: &Store<Guarded>,
+    namespace: &str,
+    config_map: &str,
+) -> Vec<ObjectRef<Guarded>> {
+    policies_where(store, namespace, |policy| {
+        super::rivals::config_map_of(policy) == config_map
+    })
 }
 
 /// The policies that ask a source.
 pub fn policies_asking(store: &Store<Guarded>, source: &str) -> Vec<ObjectRef<Guarded>> {
-    let asks = |policy: &BotDegradationPolicy| policy.spec.source.as_deref().unwrap_or("default") == source;
+    let asks = |policy: &BotDegradationPolicy| policy.spec.source == source;
     references(store.state().iter(), asks)
 }
 
@@ -240,7 +288,12 @@ fn policies_where(
     matches: impl Fn(&BotDegradationPolicy) -> bool,
 ) -> Vec<ObjectRef<Guarded>> {
     let state = store.state();
-    references(state.iter().filter(|policy| policy.namespace().as_deref() == Some(namespace)), matches)
+    references(
+        state
+            .iter()
+            .filter(|policy| policy.namespace().as_deref() == Some(namespace)),
+        matches,
+    )
 }
 
 fn references<'a>(

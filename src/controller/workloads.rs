@@ -16,18 +16,32 @@ use crate::policy::{Workload, WorkloadKind};
 pub fn find(scope: &Scope, namespace: &str, workload: &Workload) -> Option<Found> {
     match workload.kind {
         WorkloadKind::Deployment => {
-            let found = scope.deployments.get(&ObjectRef::new(&workload.name).within(namespace))?;
-            Some(reduce(&found.metadata, found.spec.as_ref().and_then(|spec| spec.replicas)))
+            let found = scope
+                .deployments
+                .get(&ObjectRef::new(&workload.name).within(namespace))?;
+            Some(reduce(
+                &found.metadata,
+                found.spec.as_ref().and_then(|spec| spec.replicas),
+            ))
         }
         WorkloadKind::StatefulSet => {
-            let found = scope.stateful_sets.get(&ObjectRef::new(&workload.name).within(namespace))?;
-            Some(reduce(&found.metadata, found.spec.as_ref().and_then(|spec| spec.replicas)))
+            let found = scope
+                .stateful_sets
+                .get(&ObjectRef::new(&workload.name).within(namespace))?;
+            Some(reduce(
+                &found.metadata,
+                found.spec.as_ref().and_then(|spec| spec.replicas),
+            ))
         }
     }
 }
 
 /// A workload from the API server itself.
-pub async fn get(client: &Client, namespace: &str, workload: &Workload) -> Result<Option<Found>, ApiError> {
+pub async fn get(
+    client: &Client,
+    namespace: &str,
+    workload: &Workload,
+) -> Result<Option<Found>, ApiError> {
     let client = client.clone();
     match workload.kind {
         WorkloadKind::Deployment => {
@@ -54,7 +68,12 @@ fn reduce(metadata: &ObjectMeta, replicas: Option<i32>) -> Found {
     let owner = if owners.contains(&FIELD_MANAGER) {
         Owner::Us
     } else {
-        Owner::Other(owners.first().map_or("unknown", |manager| manager).to_owned())
+        Owner::Other(
+            owners
+                .first()
+                .map_or("unknown", |manager| manager)
+                .to_owned(),
+        )
     };
     Found {
         uid: metadata.uid.clone().unwrap_or_default(),

@@ -44,23 +44,46 @@ pub(super) fn shown_level(map: &FlagsMap) -> Option<LevelNumber> {
 pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) -> Option<Write> {
     match (situation.config_map, situation.wanted) {
         (FlagsMap::Foreign(whose), Wanted::Level { .. }) => {
-            plan.refusals.push(not_owned(&situation.policy.config_map, whose));
+            plan.refusals
+                .push(not_owned(&situation.policy.config_map, whose));
             None
         }
         (FlagsMap::HeldBy(holder), Wanted::Level { .. }) => {
-            plan.refusals.push(held(&situation.policy.config_map, holder));
+            plan.refusals
+                .push(held(&situation.policy.config_map, holder));
             None
         }
-        (FlagsMap::Absent, Wanted::Level { level, since, reason }) => {
+        (
+            FlagsMap::Absent,
+            Wanted::Level {
+                level,
+                since,
+                reason,
+            },
+        ) => {
             let epoch = next_epoch(situation.epoch, situation.now);
-            let data = Flags::at(situation.policy, level, since, reason, epoch).encode(situation.policy);
-            plan.published = Some(Published { epoch, hash: content_hash(&data) });
+            let data =
+                Flags::at(situation.policy, level, since, reason, epoch).encode(situation.policy);
+            plan.published = Some(Published {
+                epoch,
+                hash: content_hash(&data),
+            });
             Some(Write::CreateFlags { data })
         }
-        (FlagsMap::Ours(found), Wanted::Level { level, since, reason }) => {
+        (
+            FlagsMap::Ours(found),
+            Wanted::Level {
+                level,
+                since,
+                reason,
+            },
+        ) => {
             let make = |epoch| Flags::at(situation.policy, level, since, reason, epoch);
             let (epoch, data, changed) = replace(situation, found, make);
-            plan.published = Some(Published { epoch, hash: content_hash(&data) });
+            plan.published = Some(Published {
+                epoch,
+                hash: content_hash(&data),
+            });
             (changed || !found.claimed).then(|| write(found, data, false))
         }
         // What was let go already stays as it is.
@@ -102,7 +125,9 @@ fn write(found: &FoundMap, data: BTreeMap<String, String>, release: bool) -> Wri
 fn not_owned(name: &str, whose: &str) -> Refusal {
     Refusal {
         reason: "ConfigMapNotOwned",
-        message: format!("the ConfigMap {name} {whose}: name another in spec.flags.configMap, or delete that one"),
+        message: format!(
+            "the ConfigMap {name} {whose}: name another in spec.flags.configMap, or delete that one"
+        ),
     }
 }
 

@@ -64,11 +64,18 @@ pub struct SetBack {
 
 /// Plans every target; the writes come back, the rest goes into the plan.
 pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) -> Vec<Write> {
-    situation.targets.iter().filter_map(|target| plan_target(situation, target, plan)).collect()
+    situation
+        .targets
+        .iter()
+        .filter_map(|target| plan_target(situation, target, plan))
+        .collect()
 }
 
 fn plan_target(situation: &Situation<'_>, target: &Target, plan: &mut Plan) -> Option<Write> {
-    let baseline = situation.baselines.iter().find(|b| b.workload == target.workload);
+    let baseline = situation
+        .baselines
+        .iter()
+        .find(|b| b.workload == target.workload);
     let wanted = match situation.wanted {
         Wanted::Level { level, .. } => situation.policy.replicas_at(level, &target.workload),
         Wanted::HandBack => None,
@@ -132,7 +139,9 @@ fn with_set_back(
     mut baseline: Baseline,
     plan: &mut Plan,
 ) -> Option<Baseline> {
-    let Owner::Other(manager) = &found.owner else { return Some(baseline) };
+    let Owner::Other(manager) = &found.owner else {
+        return Some(baseline);
+    };
     if found.replicas == replicas.of(baseline.replicas) {
         return Some(baseline);
     }
@@ -153,7 +162,13 @@ fn with_set_back(
 }
 
 /// Writes the level's number, counted from the baseline, where it is not there already.
-fn hold(target: &Target, found: &Found, replicas: Replicas, baseline: Baseline, plan: &mut Plan) -> Option<Write> {
+fn hold(
+    target: &Target,
+    found: &Found,
+    replicas: Replicas,
+    baseline: Baseline,
+    plan: &mut Plan,
+) -> Option<Write> {
     let to = replicas.of(baseline.replicas);
     plan.record.push(baseline.clone());
     plan.settled.push(baseline);
