@@ -21,7 +21,7 @@ pub(super) struct Due {
     pub(super) extra: Vec<(PolicyKey, Time)>,
     /// How many ticks were left out.
     pub(super) skipped: u64,
-    /// The clock was set back by more than an interval: these intervals' times come again.
+    /// The clock was set back by more than a tick of these intervals: their times come again.
     pub(super) again: Vec<Span>,
 }
 
@@ -58,14 +58,14 @@ impl Schedule {
     pub(super) fn is_ahead(&self, now: Time) -> bool {
         self.regular
             .iter()
-            .any(|(&interval, &next)| next > now + interval)
+            .any(|(&interval, &next)| set_back(now, next, interval))
     }
 
     /// Takes out what is due. Of several ticks of one interval only the newest is.
     pub(super) fn due(&mut self, now: Time) -> Due {
         let mut due = Due::default();
         for (&interval, next) in &mut self.regular {
-            if *next > now + interval {
+            if set_back(now, *next, interval) {
                 due.again.push(interval);
                 *next = now.next_tick(interval);
             }
@@ -80,6 +80,12 @@ impl Schedule {
         due.extra = self.extra.extract_if(|_, at| *at <= now).collect();
         due
     }
+}
+
+/// Whether a next tick is so far away that the clock must have been set. A little back, as by NTP,
+/// only makes the next tick a little later.
+fn set_back(now: Time, next: Time, interval: Span) -> bool {
+    next > now + interval.times(2)
 }
 
 #[cfg(test)]
