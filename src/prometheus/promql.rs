@@ -57,6 +57,8 @@ fn explain(text: &str, error: &str) -> String {
         "a Grafana variable cannot be used here: write a duration such as 1m, or the value itself"
     } else if text.trim().is_empty() {
         "is empty"
+    } else if error.contains("non-empty matcher") {
+        "has a selector that matches every series: name a metric"
     } else if word("smoothed") || word("anchored") {
         "`smoothed` and `anchored` are not known here: leave them out"
     } else if word("WITH") || word("default") {
