@@ -24,7 +24,7 @@ mod sentence;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decision::{Blocker, Cause, Decision, Reason, Transition};
 pub use edit::level_after_edit;

@@ -1,7 +1,7 @@
 //! Tests of deciding: one named row per branch, a second implementation straight from the text, and
 //! properties over random policies and series.
 
-mod builder;
+pub(crate) mod builder;
 mod damping;
 mod edits;
 mod ladder_rows;
