@@ -41,7 +41,11 @@ pub struct Replay {
 impl Replay {
     /// A replay that has seen nothing yet.
     pub fn new(policy: &Policy) -> Self {
-        let policy = Policy { mode: Mode::Enforce, max_level: None, ..policy.clone() };
+        let policy = Policy {
+            mode: Mode::Enforce,
+            max_level: None,
+            ..policy.clone()
+        };
         Self {
             memory: Memory::new(&policy),
             times: None,

@@ -67,29 +67,45 @@ fn escalation(
         .skip(memory.level)
         .filter(|rung| rung.fires())
         .last();
-    let by_blindness = blind.level(policy).filter(|&level| {
-        level > memory.level && highest.is_none_or(|rung| rung.level < level)
-    });
+    let by_blindness = blind
+        .level(policy)
+        .filter(|&level| level > memory.level && highest.is_none_or(|rung| rung.level < level));
     let (to, reason, cause, signal) = match (by_blindness, highest) {
         (Some(level), _) => (level, Reason::Blind, None, blind.signal),
         (None, Some(rung)) => {
             let cause = cause(policy, readings, rung);
             let signal = cause.and_then(|cause| policy.comparison(cause.level, cause.comparison));
-            (rung.level, Reason::Escalated, cause, signal.map(|c| c.signal))
+            (
+                rung.level,
+                Reason::Escalated,
+                cause,
+                signal.map(|c| c.signal),
+            )
         }
         (None, None) => return None,
     };
     let flap = memory
         .recovered_at
         .is_some_and(|recovered| now - recovered < half_life(policy));
-    Some(Transition { from: memory.level, to, reason, cause, signal, flap })
+    Some(Transition {
+        from: memory.level,
+        to,
+        reason,
+        cause,
+        signal,
+        flap,
+    })
 }
 
 fn cause(policy: &Policy, readings: &[Reading], rung: Rung<'_>) -> Option<Cause> {
     let (level, comparison) = (rung.level, rung.first_firing()?);
     let signal = policy.comparison(level, comparison)?.signal;
     let value = readings.get(signal)?.value()?;
-    Some(Cause { level, comparison, value })
+    Some(Cause {
+        level,
+        comparison,
+        value,
+    })
 }
 
 fn recovered(from: LevelNumber) -> Transition {

@@ -20,9 +20,16 @@ pub fn level_after_edit<Old: AsRef<str>, New: AsRef<str>>(
     };
     let is_new = |name: &str| old.iter().all(|o| o.as_ref() != name);
     let below = &old[..old.len().min(level)];
-    let kept = below.get(index).and_then(|name| place_in_new(name.as_ref()));
+    let kept = below
+        .get(index)
+        .and_then(|name| place_in_new(name.as_ref()));
     let renamed = || new.get(index).filter(|n| is_new(n.as_ref())).map(|_| index);
-    let nearest = || below.iter().rev().find_map(|name| place_in_new(name.as_ref()));
+    let nearest = || {
+        below
+            .iter()
+            .rev()
+            .find_map(|name| place_in_new(name.as_ref()))
+    };
     kept.or_else(renamed)
         .or_else(nearest)
         .map_or(0, |place| place + 1)
@@ -75,7 +82,11 @@ impl Memory {
 }
 
 fn names(policy: &Policy) -> Vec<&str> {
-    policy.levels.iter().map(|rung| rung.name.as_str()).collect()
+    policy
+        .levels
+        .iter()
+        .map(|rung| rung.name.as_str())
+        .collect()
 }
 
 /// Equal comparisons have equal times wherever they stand, so the first one found will do.
@@ -89,7 +100,9 @@ fn same_comparison(old: &Policy, a: &Comparison, new: &Policy, b: &Comparison) -
 
 fn same_signal(old: &Policy, a: &Signal, new: &Policy, b: &Signal) -> bool {
     let feature_of = |policy: &Policy, signal: &Signal| {
-        signal.feature.map(|feature| policy.features[feature].name.clone())
+        signal
+            .feature
+            .map(|feature| policy.features[feature].name.clone())
     };
     a.name == b.name
         && a.low_traffic == b.low_traffic

@@ -29,7 +29,11 @@ pub(super) enum Seen {
 /// Those of [`decide`](super::decide).
 pub fn observe(policy: &Policy, readings: &[Reading], memory: &mut Memory, now: Time) {
     debug_assert_eq!(readings.len(), policy.signals.len(), "one reading a signal");
-    debug_assert_eq!(memory.signals.len(), policy.signals.len(), "this policy's memory");
+    debug_assert_eq!(
+        memory.signals.len(),
+        policy.signals.len(),
+        "this policy's memory"
+    );
     debug_assert_eq!(
         memory.comparisons.len(),
         policy.comparisons().count(),
@@ -46,8 +50,7 @@ pub fn observe(policy: &Policy, readings: &[Reading], memory: &mut Memory, now: 
     let patience = policy.interval.times(2);
     let mut of_comparisons = memory.comparisons.iter_mut();
     for rung in &policy.levels {
-        for (comparison, of_comparison) in
-            rung.when.comparisons.iter().zip(of_comparisons.by_ref())
+        for (comparison, of_comparison) in rung.when.comparisons.iter().zip(of_comparisons.by_ref())
         {
             let seen = seen_at(policy, readings, &memory.signals, comparison.signal);
             count_comparison(comparison, seen, of_comparison, now, patience);
@@ -164,14 +167,23 @@ fn count_comparison(
             breached_for = memory.breached_for + passed;
         }
         if clear && last.clear {
-            let counted = if last.unknown_since { Span::ZERO } else { passed };
+            let counted = if last.unknown_since {
+                Span::ZERO
+            } else {
+                passed
+            };
             clear_for = memory.clear_for + counted;
         }
     }
     *memory = ComparisonMemory {
         breached_for,
         clear_for,
-        last_known: Some(LastKnown { at: now, breached, clear, unknown_since: false }),
+        last_known: Some(LastKnown {
+            at: now,
+            breached,
+            clear,
+            unknown_since: false,
+        }),
     };
 }
 

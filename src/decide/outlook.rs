@@ -19,12 +19,18 @@ pub(super) struct Outlook {
 /// The outlook of a level above Normal, at a tick whose readings have been counted.
 pub(super) fn recovery(policy: &Policy, memory: &Memory, blind: Blindness, now: Time) -> Outlook {
     if let Some(signal) = blind.signal {
-        return Outlook { blocker: Some(Blocker::Blind { signal }), due: None };
+        return Outlook {
+            blocker: Some(Blocker::Blind { signal }),
+            due: None,
+        };
     }
     let after = policy.recovery.after;
     let not_clear = least_clear(policy, memory, now);
     if let Some(Blocker::NotClear { until: None, .. }) = not_clear {
-        return Outlook { blocker: not_clear, due: None };
+        return Outlook {
+            blocker: not_clear,
+            due: None,
+        };
     }
     let later = |at: Option<Time>| at.map(|at| at + after).filter(|&until| until > now);
     let standing = later(memory.since);
@@ -38,7 +44,10 @@ pub(super) fn recovery(policy: &Policy, memory: &Memory, blind: Blindness, now: 
         Some(Blocker::NotClear { until, .. }) => until,
         _ => None,
     };
-    Outlook { blocker, due: clear.max(standing).max(blind_before).max(damped) }
+    Outlook {
+        blocker,
+        due: clear.max(standing).max(blind_before).max(damped),
+    }
 }
 
 /// The rung, of those from the present level up, that has furthest to go until it has been clear
@@ -50,7 +59,11 @@ fn least_clear(policy: &Policy, memory: &Memory, now: Time) -> Option<Blocker> {
         let clearness = rung.clearness();
         let (level, comparison) = (rung.level, clearness.comparison);
         let Some(clear_for) = clearness.clear_for else {
-            return Some(Blocker::NotClear { level, comparison, until: None });
+            return Some(Blocker::NotClear {
+                level,
+                comparison,
+                until: None,
+            });
         };
         if clear_for < after && worst.is_none_or(|(_, _, least)| clear_for < least) {
             worst = Some((level, comparison, clear_for));

@@ -28,7 +28,11 @@ pub(super) fn rungs<'a>(
     policy.levels.iter().enumerate().map(move |(index, rung)| {
         let (own, rest) = memory.split_at(rung.when.comparisons.len().min(memory.len()));
         memory = rest;
-        Rung { level: index + 1, when: &rung.when, memory: own }
+        Rung {
+            level: index + 1,
+            when: &rung.when,
+            memory: own,
+        }
     })
 }
 
@@ -86,6 +90,9 @@ impl<'a> Rung<'a> {
             Quantifier::All => times.reduce(|a, b| if b.1 > a.1 { b } else { a }),
         };
         let (comparison, clear_for) = decisive.unwrap_or((0, None));
-        Clearness { comparison, clear_for }
+        Clearness {
+            comparison,
+            clear_for,
+        }
     }
 }

@@ -22,7 +22,12 @@ pub fn sentence(
     memory: &Memory,
     decision: &Decision,
 ) -> String {
-    let writer = Writer { policy, readings, memory, now: decision.at };
+    let writer = Writer {
+        policy,
+        readings,
+        memory,
+        now: decision.at,
+    };
     let mut text = String::new();
     // writing to a String cannot fail
     let _ = writer.decision(&mut text, decision);
@@ -48,7 +53,11 @@ impl Writer<'_> {
 
     fn transition(&self, out: &mut String, transition: &Transition) -> fmt::Result {
         let (from, to) = (transition.from, transition.to);
-        write!(out, "level {from} -> {to} ({}): ", self.policy.level_name(to))?;
+        write!(
+            out,
+            "level {from} -> {to} ({}): ",
+            self.policy.level_name(to)
+        )?;
         match transition.reason {
             Reason::Blind => {
                 self.blind(out, transition.signal)?;
@@ -89,7 +98,7 @@ impl Writer<'_> {
         let mut breached = views.filter(|(_, of)| of.breached_now());
         if let Some((comparison, of)) = breached.next() {
             self.reading(out, comparison)?;
-            self.past(out, comparison)?;
+            past(out, comparison)?;
             return write!(out, " for {} of {}", of.breached_for, comparison.hold);
         }
         let unknown = |s: &usize| matches!(self.seen(*s), Seen::Unknown(_));
@@ -107,19 +116,34 @@ impl Writer<'_> {
         match decision.blocker {
             None => out.write_str("nothing stands against recovery"),
             Some(Blocker::Blind { signal }) => self.blind(out, Some(signal)),
-            Some(Blocker::NotClear { level, comparison, until: None }) => {
-                self.not_clear(out, level, comparison)
-            }
-            Some(Blocker::NotClear { level, comparison, until: Some(until) }) => {
-                self.not_clear_for_long(out, level, comparison, until)
-            }
+            Some(Blocker::NotClear {
+                level,
+                comparison,
+                until: None,
+            }) => self.not_clear(out, level, comparison),
+            Some(Blocker::NotClear {
+                level,
+                comparison,
+                until: Some(until),
+            }) => self.not_clear_for_long(out, level, comparison, until),
             Some(Blocker::Standing { until }) => {
                 let after = self.policy.recovery.after;
-                write!(out, "{}, a level stands for {after} at least", self.recovery(until))
+                write!(
+                    out,
+                    "{}, a level stands for {after} at least",
+                    self.recovery(until)
+                )
             }
             Some(Blocker::BlindBefore { until }) => {
-                let ago = self.memory.last_blind.map_or(Span::ZERO, |at| self.now - at);
-                write!(out, "{}, readings were missing until {ago} ago", self.recovery(until))
+                let ago = self
+                    .memory
+                    .last_blind
+                    .map_or(Span::ZERO, |at| self.now - at);
+                write!(
+                    out,
+                    "{}, readings were missing until {ago} ago",
+                    self.recovery(until)
+                )
             }
             Some(Blocker::Damped { .. }) => self.flapping(out),
         }?;
@@ -142,7 +166,11 @@ impl Writer<'_> {
             Direction::Above => "below",
             Direction::Below => "above",
         };
-        write!(out, " is not clear (clear at or {side} {})", comparison.clear)
+        write!(
+            out,
+            " is not clear (clear at or {side} {})",
+            comparison.clear
+        )
     }
 
     fn not_clear_for_long(
@@ -198,7 +226,11 @@ impl Writer<'_> {
             Seen::Unknown(class) => class.as_str(),
             _ => "no longer",
         };
-        let since = self.memory.signals.get(signal).and_then(|of| of.unknown_since);
+        let since = self
+            .memory
+            .signals
+            .get(signal)
+            .and_then(|of| of.unknown_since);
         match since {
             Some(since) => format!("{name} Unknown ({class}) for {}", self.now - since),
             None => format!("{name} Unknown ({class})"),
@@ -210,21 +242,13 @@ impl Writer<'_> {
             return Ok(());
         };
         self.reading(out, comparison)?;
-        self.past(out, comparison)?;
+        past(out, comparison)?;
         let mut own = rungs(self.policy, &self.memory.comparisons).skip(level.saturating_sub(1));
         let breached_for = own.next().and_then(|rung| rung.breached_for(index));
         match breached_for {
             Some(span) if span > Span::ZERO => write!(out, " for {span}"),
             _ => Ok(()),
         }
-    }
-
-    fn past(&self, out: &mut String, comparison: &Comparison) -> fmt::Result {
-        let side = match comparison.direction {
-            Direction::Above => "above",
-            Direction::Below => "below",
-        };
-        write!(out, " {side} {}", comparison.threshold_text)
     }
 
     fn reading(&self, out: &mut String, comparison: &Comparison) -> fmt::Result {
@@ -253,9 +277,21 @@ impl Writer<'_> {
             return Ok(());
         }
         let name = self.policy.level_name(decision.applied);
-        let why = if self.memory.pinned.is_some() { "pinned" } else { "maxLevel" };
+        let why = if self.memory.pinned.is_some() {
+            "pinned"
+        } else {
+            "maxLevel"
+        };
         write!(out, "; {why}: {} ({name}) is applied", decision.applied)
     }
+}
+
+fn past(out: &mut String, comparison: &Comparison) -> fmt::Result {
+    let side = match comparison.direction {
+        Direction::Above => "above",
+        Direction::Below => "below",
+    };
+    write!(out, " {side} {}", comparison.threshold_text)
 }
 
 /// A number with as few digits, four or more, as still say on which side it is.

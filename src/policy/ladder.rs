@@ -36,13 +36,21 @@ mod tests {
     use super::*;
 
     fn feature(tier: Tier, values: Values) -> Feature {
-        Feature { name: "f".into(), tier, values }
+        Feature {
+            name: "f".into(),
+            tier,
+            values,
+        }
     }
 
     #[test]
     fn each_level_includes_the_rungs_below_it() {
         use State::{Disabled, Enabled, Reduced};
-        let integers = Values::Integers { enabled: 2, reduced: 1, disabled: 0 };
+        let integers = Values::Integers {
+            enabled: 2,
+            reduced: 1,
+            disabled: 0,
+        };
         let features = [
             feature(Tier::Important, integers.clone()),
             feature(Tier::Important, Values::Boolean),

@@ -33,7 +33,9 @@ pub struct WideStep {
 #[derive(Debug, thiserror::Error)]
 pub enum SeriesError {
     /// No JSON, or not of that shape.
-    #[error("no series of the form {{\"signals\":{{\"<name>\":[[<unix seconds>,\"<value>\"],…]}}}}: {0}")]
+    #[error(
+        "no series of the form {{\"signals\":{{\"<name>\":[[<unix seconds>,\"<value>\"],…]}}}}: {0}"
+    )]
     Shape(#[from] serde_json::Error),
     /// A series whose name is no signal's.
     #[error("signals.{series}: the policy has no such signal, only {signals}")]
@@ -74,13 +76,20 @@ impl Series {
         let mut ticks: BTreeMap<Time, Vec<Option<Reading>>> = BTreeMap::new();
         for (place, (series, samples)) in file.signals.0.iter().enumerate() {
             let signal = signal_named(policy, series)?;
-            if file.signals.0[..place].iter().any(|(name, _)| name == series) {
+            if file.signals.0[..place]
+                .iter()
+                .any(|(name, _)| name == series)
+            {
                 return Err(SeriesError::Twice(series.clone()));
             }
             for (index, sample) in samples.iter().enumerate() {
                 let refuse = |problem| {
                     let series = series.clone();
-                    SeriesError::Sample { series, index, problem }
+                    SeriesError::Sample {
+                        series,
+                        index,
+                        problem,
+                    }
                 };
                 let (at, reading) = parse_sample(sample).map_err(refuse)?;
                 let tick = ticks
@@ -100,19 +109,27 @@ impl Series {
             readings.collect()
         };
         let ticks = ticks.into_iter().map(|(at, tick)| (at, filled(tick)));
-        Ok(Self { ticks: ticks.collect() })
+        Ok(Self {
+            ticks: ticks.collect(),
+        })
     }
 
     /// Every tick in order: its time and its readings in the order of `policy.signals`.
     pub fn ticks(&self) -> impl Iterator<Item = (Time, &[Reading])> {
-        self.ticks.iter().map(|(at, readings)| (*at, readings.as_slice()))
+        self.ticks
+            .iter()
+            .map(|(at, readings)| (*at, readings.as_slice()))
     }
 
     /// Every step wider than two intervals of the policy.
     pub fn wide_steps(&self, policy: &Policy) -> Vec<WideStep> {
         let interval = policy.interval;
         let steps = self.ticks.windows(2).filter_map(|pair| match pair {
-            [(from, _), (to, _)] => Some(WideStep { from: *from, to: *to, interval }),
+            [(from, _), (to, _)] => Some(WideStep {
+                from: *from,
+                to: *to,
+                interval,
+            }),
             _ => None,
         });
         steps
@@ -168,7 +185,10 @@ fn signal_named(policy: &Policy, series: &str) -> Result<usize, SeriesError> {
         .position(|signal| signal.name == series)
         .ok_or_else(|| {
             let names: Vec<&str> = policy.signals.iter().map(|s| s.name.as_str()).collect();
-            SeriesError::NoSuchSignal { series: series.to_owned(), signals: names.join(", ") }
+            SeriesError::NoSuchSignal {
+                series: series.to_owned(),
+                signals: names.join(", "),
+            }
         })
 }
 
@@ -206,7 +226,9 @@ fn parse_reading(reading: &Value) -> Result<Reading, String> {
                 .ok_or_else(|| format!("{reading} names no reason; reasons are {}", reasons()))
         }
         Value::Number(number) => Err(format!("values are strings: write \"{number}\"")),
-        _ => Err(format!("{reading} is no value: a string, null or {{\"unknown\":\"<reason>\"}}")),
+        _ => Err(format!(
+            "{reading} is no value: a string, null or {{\"unknown\":\"<reason>\"}}"
+        )),
     }
 }
 

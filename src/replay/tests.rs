@@ -2,6 +2,7 @@
 
 use super::{Replay, Series, replay};
 use crate::decide::tests::builder::policy;
+use crate::decide::{Reading, Unknown};
 use crate::policy::{Mode, Policy};
 
 fn two_rungs() -> Policy {
@@ -42,14 +43,16 @@ fn a_signal_without_a_sample_at_a_tick_is_empty() {
 
 #[test]
 fn values_that_are_no_finite_numbers() {
-    use crate::decide::{Reading, Unknown};
     let rows = [
         (r#""-1.5e-1""#, Reading::Value(-0.15)),
         (r#""NaN""#, Reading::Unknown(Unknown::NaN)),
         (r#""+Inf""#, Reading::Unknown(Unknown::Infinite)),
         (r#""-Inf""#, Reading::Unknown(Unknown::Infinite)),
         ("null", Reading::Unknown(Unknown::Empty)),
-        (r#"{"unknown":"MultipleSeries"}"#, Reading::Unknown(Unknown::MultipleSeries)),
+        (
+            r#"{"unknown":"MultipleSeries"}"#,
+            Reading::Unknown(Unknown::MultipleSeries),
+        ),
     ];
     for (written, reading) in rows {
         let json = format!(r#"{{"signals":{{"a":[[0,{written}]]}}}}"#);
@@ -61,26 +64,73 @@ fn values_that_are_no_finite_numbers() {
 #[test]
 fn refusals_name_the_series_and_the_place() {
     let rows = [
-        (r#"{"c":[]}"#, "signals.c: the policy has no such signal, only a, b"),
-        (r#"{"a":[[0,"1"]],"a":[]}"#, "signals.a: this series is there twice"),
-        (r#"{"a":[[0,"1"],[0.0004,"2"]]}"#, "signals.a[1]: a second sample at 1970-01-01T00:00:00Z"),
-        (r#"{"a":[[0,"1"],[1,"many"]]}"#, r#"signals.a[1]: the value "many" is no number; null says that there is none"#),
-        (r#"{"a":[[0," 1"]]}"#, r#"signals.a[0]: the value " 1" is no number; null says that there is none"#),
-        (r#"{"a":[[0,1.5]]}"#, r#"signals.a[0]: values are strings: write "1.5""#),
-        (r#"{"a":[["0","1"]]}"#, r#"signals.a[0]: the time "0" is no number of Unix seconds"#),
-        (r#"{"a":[[1e12,"1"]]}"#, "signals.a[0]: the time 1000000000000.0 is not between the years 1 and 9999"),
-        (r#"{"a":[[0]]}"#, "signals.a[0]: [0] is no pair of a time and a value"),
-        (r#"{"a":[[0,true]]}"#, r#"signals.a[0]: true is no value: a string, null or {"unknown":"<reason>"}"#),
-        (r#"{"a":[],"b":[]}"#, "signals: there is no sample in any series, so there is nothing to replay"),
-        ("{}", "signals: there is no sample in any series, so there is nothing to replay"),
+        (
+            r#"{"c":[]}"#,
+            "signals.c: the policy has no such signal, only a, b",
+        ),
+        (
+            r#"{"a":[[0,"1"]],"a":[]}"#,
+            "signals.a: this series is there twice",
+        ),
+        (
+            r#"{"a":[[0,"1"],[0.0004,"2"]]}"#,
+            "signals.a[1]: a second sample at 1970-01-01T00:00:00Z",
+        ),
+        (
+            r#"{"a":[[0,"1"],[1,"many"]]}"#,
+            r#"signals.a[1]: the value "many" is no number; null says that there is none"#,
+        ),
+        (
+            r#"{"a":[[0," 1"]]}"#,
+            r#"signals.a[0]: the value " 1" is no number; null says that there is none"#,
+        ),
+        (
+            r#"{"a":[[0,1.5]]}"#,
+            r#"signals.a[0]: values are strings: write "1.5""#,
+        ),
+        (
+            r#"{"a":[["0","1"]]}"#,
+            r#"signals.a[0]: the time "0" is no number of Unix seconds"#,
+        ),
+        (
+            r#"{"a":[[1e12,"1"]]}"#,
+            "signals.a[0]: the time 1000000000000.0 is not between the years 1 and 9999",
+        ),
+        (
+            r#"{"a":[[0]]}"#,
+            "signals.a[0]: [0] is no pair of a time and a value",
+        ),
+        (
+            r#"{"a":[[0,true]]}"#,
+            r#"signals.a[0]: true is no value: a string, null or {"unknown":"<reason>"}"#,
+        ),
+        (
+            r#"{"a":[],"b":[]}"#,
+            "signals: there is no sample in any series, so there is nothing to replay",
+        ),
+        (
+            "{}",
+            "signals: there is no sample in any series, so there is nothing to replay",
+        ),
     ];
     for (signals, expected) in rows {
         assert_eq!(refusal(&format!(r#"{{"signals":{signals}}}"#)), expected);
     }
     let word = refusal(r#"{"signals":{"a":[[0,{"unknown":"empty"}]]}}"#);
-    assert!(word.starts_with(r#"signals.a[0]: {"unknown":"empty"} names no reason; reasons are Transport, "#));
-    for shape in ["", "[]", "{}", r#"{"signals":[]}"#, r#"{"signals":{"a":{}}}"#] {
-        assert!(refusal(shape).starts_with("no series of the form {\"signals\":"), "{shape}");
+    assert!(word.starts_with(
+        r#"signals.a[0]: {"unknown":"empty"} names no reason; reasons are Transport, "#
+    ));
+    for shape in [
+        "",
+        "[]",
+        "{}",
+        r#"{"signals":[]}"#,
+        r#"{"signals":{"a":{}}}"#,
+    ] {
+        assert!(
+            refusal(shape).starts_with("no series of the form {\"signals\":"),
+            "{shape}"
+        );
     }
 }
 
@@ -89,17 +139,26 @@ fn mode_and_max_level_are_ignored() {
     let plain = policy(&["any a>10"]).measures_feature(0, 1);
     let json = r#"{"signals":{"a":[[0,"11"],[10,null],[20,null],[30,null],[40,null]]}}"#;
     let expected = report(&plain, json);
-    assert!(expected.contains("Recovered"), "the empty room goes by the level decided");
-    let dry = Policy { mode: Mode::DryRun, max_level: Some(0), ..plain };
+    assert!(
+        expected.contains("Recovered"),
+        "the empty room goes by the level decided"
+    );
+    let dry = Policy {
+        mode: Mode::DryRun,
+        max_level: Some(0),
+        ..plain
+    };
     assert_eq!(report(&dry, json), expected);
 }
 
 #[test]
 fn flaps_are_counted() {
     let ticks = ["11", "5", "5", "5", "5", "11"].iter().enumerate();
-    let samples: Vec<String> = ticks.map(|(i, v)| format!(r#"[{}0,"{v}"]"#, i)).collect();
+    let samples: Vec<String> = ticks.map(|(i, v)| format!(r#"[{i}0,"{v}"]"#)).collect();
     let json = format!(r#"{{"signals":{{"a":[{}]}}}}"#, samples.join(","));
-    assert!(report(&policy(&["any a>10"]), &json.replace("[00,", "[0,")).ends_with(r#""flaps":1}"#));
+    assert!(
+        report(&policy(&["any a>10"]), &json.replace("[00,", "[0,")).ends_with(r#""flaps":1}"#)
+    );
 }
 
 #[test]
@@ -110,8 +169,10 @@ fn wide_steps_are_told() {
     let told: Vec<String> = steps.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
-        ["no sample for 21s from 1970-01-01T00:00:20Z to 1970-01-01T00:00:41Z: at an interval of \
-          10s all times start again there"]
+        [
+            "no sample for 21s from 1970-01-01T00:00:20Z to 1970-01-01T00:00:41Z: at an interval of \
+          10s all times start again there"
+        ]
     );
 }
 

@@ -37,8 +37,14 @@ pub(crate) fn policy(rungs: &[&str]) -> Policy {
                 scale: Vec::new(),
             })
             .collect(),
-        recovery: Recovery { after: Span::from_secs(30), tolerance: 0.2 },
-        missing: Missing { after: Span::from_secs(1000), then: None },
+        recovery: Recovery {
+            after: Span::from_secs(30),
+            tolerance: 0.2,
+        },
+        missing: Missing {
+            after: Span::from_secs(1000),
+            then: None,
+        },
         config_map: "test-flags".into(),
         states: vec![Vec::new(); rungs.len() + 1],
     }
@@ -49,7 +55,10 @@ fn signal(letter: char) -> Signal {
         name: letter.to_string(),
         feature: None,
         low_traffic: LowTraffic::Clear,
-        measure: Measure::Query { query: format!("max({letter})"), min_samples: None },
+        measure: Measure::Query {
+            query: format!("max({letter})"),
+            min_samples: None,
+        },
     }
 }
 
@@ -61,13 +70,20 @@ fn when(rung: &str, letters: &[char]) -> When {
             "all" => Quantifier::All,
             other => panic!("{other}"),
         },
-        comparisons: comparisons.split(' ').map(|c| comparison(c, letters)).collect(),
+        comparisons: comparisons
+            .split(' ')
+            .map(|c| comparison(c, letters))
+            .collect(),
     }
 }
 
 fn comparison(text: &str, letters: &[char]) -> Comparison {
     let signal = letters.iter().position(|&l| text.starts_with(l)).unwrap();
-    let direction = if &text[1..2] == ">" { Direction::Above } else { Direction::Below };
+    let direction = if &text[1..2] == ">" {
+        Direction::Above
+    } else {
+        Direction::Below
+    };
     let (numbers, hold) = text[2..].split_once(':').unwrap_or((&text[2..], "0"));
     let (threshold_text, clear) = numbers.split_once('/').unwrap_or((numbers, ""));
     let threshold: f64 = threshold_text.parse().unwrap();
@@ -89,7 +105,10 @@ fn comparison(text: &str, letters: &[char]) -> Comparison {
 impl Policy {
     /// Blind after so many seconds, then that level.
     pub(crate) fn missing(mut self, after: i64, then: Option<LevelNumber>) -> Self {
-        self.missing = Missing { after: Span::from_secs(after), then };
+        self.missing = Missing {
+            after: Span::from_secs(after),
+            then,
+        };
         self
     }
 
@@ -103,7 +122,11 @@ impl Policy {
         });
         for (level, states) in self.states.iter_mut().enumerate() {
             let disabled = level >= disabled_from;
-            states.push(if disabled { State::Disabled } else { State::Enabled });
+            states.push(if disabled {
+                State::Disabled
+            } else {
+                State::Enabled
+            });
         }
         self
     }
@@ -153,7 +176,12 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn of(policy: Policy) -> Self {
         let memory = Memory::new(&policy);
-        Self { policy, memory, readings: Vec::new(), seconds: 0 }
+        Self {
+            policy,
+            memory,
+            readings: Vec::new(),
+            seconds: 0,
+        }
     }
 
     /// Decides the ticks of a series, the next one at `self.seconds`.
@@ -175,7 +203,11 @@ impl Run {
 
 /// One row: a policy decides these levels on that series.
 pub(super) fn row(name: &str, policy: Policy, series: &str, levels: &str) {
-    let decided: Vec<LevelNumber> = Run::of(policy).ticks(series).iter().map(|d| d.level).collect();
+    let decided: Vec<LevelNumber> = Run::of(policy)
+        .ticks(series)
+        .iter()
+        .map(|d| d.level)
+        .collect();
     let expected: Vec<LevelNumber> = words(levels).map(|level| level.parse().unwrap()).collect();
     assert_eq!(decided, expected, "{name}");
 }

@@ -1,7 +1,8 @@
 //! Flap damping: H is 15 minutes here.
 
 use super::builder::{Run, at, policy};
-use crate::decide::{Blocker, Decision};
+use crate::decide::{Blocker, ComparisonMemory, Decision};
+use crate::time::Span;
 
 /// Up at once, down 40 s later: one flap every 50 s from the second round on.
 const ROUND: &str = "11 5*4";
@@ -47,14 +48,20 @@ fn blindness_flaps_too() {
 #[test]
 fn past_the_limit_recovery_is_held_and_escalation_is_not() {
     let (mut run, decisions) = flapped(4);
-    assert!(decisions.iter().rev().take(5).all(|d| d.flapping && d.level == 1));
+    assert!(
+        decisions
+            .iter()
+            .rev()
+            .take(5)
+            .all(|d| d.flapping && d.level == 1)
+    );
     assert!(decisions[..15].iter().all(|d| !d.flapping));
     let held = decisions.last().unwrap();
     let release = run.memory.damping.release_at(&run.policy).unwrap();
     assert_eq!(held.blocker, Some(Blocker::Damped { until: release }));
     assert_eq!(held.next_change, Some(release));
     run.policy = policy(&["any a>10", "any a>20"]);
-    run.memory.comparisons.push(crate::decide::ComparisonMemory::default());
+    run.memory.comparisons.push(ComparisonMemory::default());
     assert_eq!(run.last("21").level, 2);
 }
 
@@ -63,7 +70,7 @@ fn it_lets_go_below_750() {
     let (mut run, _) = flapped(4);
     let damping = run.memory.damping;
     let release = damping.release_at(&run.policy).unwrap();
-    let before = release - crate::time::Span::from_millis(1);
+    let before = release - Span::from_millis(1);
     assert!(damping.penalty_at(&run.policy, release) < 750.0);
     assert!(damping.penalty_at(&run.policy, before) >= 750.0);
     while at(run.seconds) < release {
@@ -78,8 +85,11 @@ fn it_lets_go_after_an_hour() {
     let (mut run, _) = flapped(4);
     run.memory.damping.penalty = 1e6;
     let since = run.memory.damping.held_since.unwrap();
-    let hour = crate::time::Span::from_secs(3600);
-    assert_eq!(run.memory.damping.release_at(&run.policy), Some(since + hour));
+    let hour = Span::from_secs(3600);
+    assert_eq!(
+        run.memory.damping.release_at(&run.policy),
+        Some(since + hour)
+    );
     while at(run.seconds) < since + hour {
         assert!(run.last("5").flapping);
     }
@@ -89,7 +99,7 @@ fn it_lets_go_after_an_hour() {
 #[test]
 fn h_grows_with_the_ladder() {
     let mut run = Run::of(policy(&["any a>10", "any a>20"]));
-    run.policy.recovery.after = crate::time::Span::from_secs(300);
+    run.policy.recovery.after = Span::from_secs(300);
     run.memory.recovered_at = Some(at(0));
     run.seconds = 2 * 2 * 300 - 10;
     assert!(run.last("11").transition.unwrap().flap);

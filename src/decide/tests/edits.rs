@@ -37,13 +37,20 @@ fn a_pin_is_where_deciding_goes_on_from() {
     assert_eq!((pinned.level, pinned.applied), (0, 2));
     run.memory.unpin(at(run.seconds));
     let levels: Vec<usize> = run.ticks("5*7").iter().map(|d| d.level).collect();
-    assert_eq!(levels, [2, 2, 2, 1, 1, 1, 0], "down rung by rung, from when the pin ended");
+    assert_eq!(
+        levels,
+        [2, 2, 2, 1, 1, 1, 0],
+        "down rung by rung, from when the pin ended"
+    );
     run.memory.pin(0);
     run.ticks("31*2");
     run.memory.unpin(at(run.seconds));
     let up = run.last("31");
     assert_eq!(up.level, 3, "up at once");
-    assert!(!up.transition.unwrap().flap, "the end of a pin is no recovery");
+    assert!(
+        !up.transition.unwrap().flap,
+        "the end of a pin is no recovery"
+    );
     let before = run.memory.clone();
     run.memory.unpin(at(run.seconds));
     assert_eq!(run.memory, before, "nothing was pinned");
@@ -78,7 +85,11 @@ fn comparisons_that_stayed_equal_keep_their_times() {
     assert_eq!(since, [None, Some(at(0)), None]);
     edited.signals[0].low_traffic = crate::policy::LowTraffic::Hold;
     let carried = run.memory.carry_over(&old, &edited, at(20));
-    assert_eq!(carried.comparisons[2].breached_for, Span::ZERO, "another signal");
+    assert_eq!(
+        carried.comparisons[2].breached_for,
+        Span::ZERO,
+        "another signal"
+    );
 }
 
 #[test]
@@ -86,21 +97,44 @@ fn an_edit_keeps_the_level_by_name() {
     let old = policy(&["any a>10", "any a>20", "any a>30"]);
     let mut run = Run::of(old.clone());
     run.ticks("31 5*4");
-    let memory = Memory { pinned: Some(1), ..run.memory };
+    let memory = Memory {
+        pinned: Some(1),
+        ..run.memory
+    };
     assert_eq!((memory.level, memory.recovered_at), (2, Some(at(40))));
     let mut inserted = policy(&["any a>5", "any a>10", "any a>20", "any a>30"]);
-    for (rung, name) in inserted.levels.iter_mut().zip(["new", "rung-1", "rung-2", "rung-3"]) {
+    for (rung, name) in inserted
+        .levels
+        .iter_mut()
+        .zip(["new", "rung-1", "rung-2", "rung-3"])
+    {
         rung.name = name.into();
     }
     let kept = memory.carry_over(&old, &inserted, at(50));
-    assert_eq!((kept.level, kept.pinned, kept.applied), (3, Some(2), Some(3)));
-    assert_eq!((kept.since, kept.recovered_at), (memory.since, memory.recovered_at));
+    assert_eq!(
+        (kept.level, kept.pinned, kept.applied),
+        (3, Some(2), Some(3))
+    );
+    assert_eq!(
+        (kept.since, kept.recovered_at),
+        (memory.since, memory.recovered_at)
+    );
     let gone = memory.carry_over(&old, &policy(&["any a>10"]), at(50));
-    assert_eq!((gone.level, gone.since, gone.recovered_at), (1, Some(at(50)), None));
+    assert_eq!(
+        (gone.level, gone.since, gone.recovered_at),
+        (1, Some(at(50)), None)
+    );
     let mut renamed = old.clone();
     renamed.levels[1].name = "new".into();
-    assert_eq!(memory.carry_over(&old, &renamed, at(50)).since, memory.since);
+    assert_eq!(
+        memory.carry_over(&old, &renamed, at(50)).since,
+        memory.since
+    );
     let dry = memory.carry_over(&old, &old.clone().mode(Mode::DryRun), at(50));
     assert_eq!(dry.applied, None);
-    assert_eq!(memory.carry_over(&old, &old, at(50)), memory, "no edit, no change");
+    assert_eq!(
+        memory.carry_over(&old, &old, at(50)),
+        memory,
+        "no edit, no change"
+    );
 }

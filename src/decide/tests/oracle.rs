@@ -136,9 +136,15 @@ impl Oracle {
             _ => false,
         };
         let disabled = policy.signals.iter().map(disabled).collect();
-        self.ticks.push(Tick { now, readings: readings.to_vec(), disabled, blind: false });
-        let blind: Vec<usize> =
-            (0..policy.signals.len()).filter(|&s| self.blind(policy, s)).collect();
+        self.ticks.push(Tick {
+            now,
+            readings: readings.to_vec(),
+            disabled,
+            blind: false,
+        });
+        let blind: Vec<usize> = (0..policy.signals.len())
+            .filter(|&s| self.blind(policy, s))
+            .collect();
         self.ticks.last_mut().unwrap().blind = !blind.is_empty();
         let held = |oracle: &Self| {
             oracle.held_since.is_some_and(|since| {
@@ -154,7 +160,11 @@ impl Oracle {
         let by_blindness = policy.missing.then.filter(|_| named);
         let highest = fired.max(by_blindness).unwrap_or(0);
         if highest > self.level {
-            let reason = if fired >= by_blindness { Reason::Escalated } else { Reason::Blind };
+            let reason = if fired >= by_blindness {
+                Reason::Escalated
+            } else {
+                Reason::Blind
+            };
             let flap = self.transitions.last().is_some_and(|&(at, reason)| {
                 reason == Reason::Recovered && now - at < Self::half_life(policy)
             });
@@ -178,7 +188,12 @@ impl Oracle {
     fn may_recover(&self, policy: &Policy, now: Time) -> bool {
         let long_ago = |at: Time| now - at >= policy.recovery.after;
         let stands = self.transitions.last().is_none_or(|&(at, _)| long_ago(at));
-        let seeing = self.ticks.iter().rev().find(|t| t.blind).is_none_or(|t| long_ago(t.now));
+        let seeing = self
+            .ticks
+            .iter()
+            .rev()
+            .find(|t| t.blind)
+            .is_none_or(|t| long_ago(t.now));
         let mut above = policy.levels[self.level - 1..].iter();
         stands && seeing && above.all(|level| self.clear(policy, level))
     }

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::random::scenario;
+use crate::decide::Unknown::{Empty, LowTraffic, NaN};
 use crate::decide::{ComparisonMemory, Decision, Memory, Reading, Reason, decide, sentence};
-use crate::policy::{Comparison, LevelNumber, Policy, Quantifier};
+use crate::policy::{self, Comparison, LevelNumber, Policy, Quantifier};
 use crate::time::{Span, Time};
 
 /// Decides every tick, with what came of it and the memory after it.
@@ -26,7 +27,11 @@ fn rests_on_known(
 ) -> bool {
     let mut times = memory.comparisons.iter();
     let rungs = policy.levels.iter().enumerate().map(|(index, rung)| {
-        let of = rung.when.comparisons.iter().map(|c| (c, times.next().unwrap()));
+        let of = rung
+            .when
+            .comparisons
+            .iter()
+            .map(|c| (c, times.next().unwrap()));
         (index + 1, rung.when.quantifier, of.collect::<Vec<_>>())
     });
     let clear = |(c, of): &(&Comparison, &ComparisonMemory)| {
@@ -34,18 +39,19 @@ fn rests_on_known(
         let known = match readings[c.signal] {
             Reading::Value(_) => true,
             Reading::Unknown(class) => {
-                use crate::decide::Unknown::{Empty, LowTraffic, NaN};
-                let hold = crate::policy::LowTraffic::Hold;
-                let low = class == LowTraffic && policy.signals[c.signal].low_traffic != hold;
+                let hold = policy.signals[c.signal].low_traffic == policy::LowTraffic::Hold;
+                let low = class == LowTraffic && !hold;
                 low || (off && matches!(class, Empty | NaN | LowTraffic))
             }
         };
         known && of.clear_now()
     };
-    rungs.filter(|(level, ..)| *level >= from).all(|(_, quantifier, of)| match quantifier {
-        Quantifier::Any => of.iter().all(clear),
-        Quantifier::All => of.iter().any(clear),
-    })
+    rungs
+        .filter(|(level, ..)| *level >= from)
+        .all(|(_, quantifier, of)| match quantifier {
+            Quantifier::Any => of.iter().all(clear),
+            Quantifier::All => of.iter().any(clear),
+        })
 }
 
 proptest! {
@@ -151,5 +157,9 @@ fn between(from: Time, until: Time, part: f64) -> Time {
 
 fn blind_signals(policy: &Policy, memory: &Memory, now: Time) -> Vec<bool> {
     let blind = |since: Option<Time>| since.is_some_and(|s| now - s >= policy.missing.after);
-    memory.signals.iter().map(|s| blind(s.unknown_since)).collect()
+    memory
+        .signals
+        .iter()
+        .map(|s| blind(s.unknown_since))
+        .collect()
 }
