@@ -14,7 +14,25 @@
 //!
 //! Without its default features the library is the pure core: no I/O, no clock, no Kubernetes.
 
+#[cfg(feature = "operator")]
+pub mod admin;
+#[cfg(feature = "kubernetes")]
+pub mod api;
+#[cfg(feature = "operator")]
+pub mod cli;
+#[cfg(feature = "operator")]
+pub mod controller;
 pub mod decide;
+pub mod flags;
+#[cfg(feature = "operator")]
+pub mod metrics;
+pub mod plan;
 pub mod policy;
+#[cfg(feature = "promql")]
+pub mod prometheus;
 pub mod replay;
+#[cfg(feature = "operator")]
+pub mod telemetry;
 pub mod time;
+#[cfg(feature = "operator")]
+pub mod tls;

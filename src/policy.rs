@@ -1,9 +1,13 @@
 //! A policy that has been understood: names resolved to indices, durations and thresholds parsed,
 //! defaults filled in, the ladder folded. Everything behind the API works on this, never on the spec.
 
+#[cfg(feature = "kubernetes")]
+mod from_spec;
 mod ladder;
 mod scalars;
 
+#[cfg(feature = "kubernetes")]
+pub use from_spec::{Violation, from_spec};
 pub use ladder::fold_states;
 pub use scalars::{parse_decimal, parse_duration};
 

@@ -1,0 +1,125 @@
+//! Puts the parts together and takes them down again in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::chat::Chat;
+use crate::config::Config;
+use crate::flags::{FlagStore, Source, follow_directory};
+use crate::http::App;
+use crate::metrics::Metrics;
+use crate::queue::{PerTier, Queues};
+use crate::work::{Costs, Workers, calibrate};
+
+/// Serves on `listener` until `shutdown`, then takes no more and finishes what is under way, for
+/// at most the configured grace.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let sources = sources(&config);
+    let metrics = Arc::new(Metrics::new(&sources));
+    let flags = Arc::new(FlagStore::new(&sources, Arc::clone(&metrics)));
+    // aborts the tasks when it goes out of scope
+    let _followers = follow(&config, &flags).await?;
+
+    let places = PerTier {
+        critical: config.queue_critical,
+        important: config.queue_important,
+        luxury: config.queue_luxury,
+    };
+    let queues = Arc::new(Queues::new(places, metrics.queues()));
+    let rounds_per_ms = tokio::task::spawn_blocking(calibrate).await?;
+    let count = config.workers.unwrap_or_else(cores);
+    let _workers = Workers::start(count, &queues)?;
+    let costs = Costs::new(&config, rounds_per_ms);
+    let chat = Chat::new(
+        Arc::clone(&flags),
+        Arc::clone(&metrics),
+        Arc::clone(&queues),
+        costs,
+        config.deadline,
+    );
+
+    let draining = CancellationToken::new();
+    let app = App {
+        chat,
+        flags,
+        metrics,
+        draining: draining.clone(),
+    };
+    tracing::info!(address = %listener.local_addr()?, workers = count, "serving");
+    let server = {
+        let draining = draining.clone();
+        axum::serve(listener, crate::http::router(Arc::new(app))).with_graceful_shutdown(
+            async move {
+                shutdown.await;
+                draining.cancel();
+            },
+        )
+    };
+    serve(server.into_future(), draining, config.grace).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn serve(
+    server: impl Future<Output = std::io::Result<()>>,
+    draining: CancellationToken,
+    grace: Duration,
+) -> anyhow::Result<()> {
+    let out_of_patience = async {
+        draining.cancelled().await;
+        tracing::info!("told to stop: finishing what is under way");
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        served = server => served?,
+        () = out_of_patience => tracing::warn!("some requests did not finish in time"),
+    }
+    Ok(())
+}
+
+fn sources(config: &Config) -> Vec<Source> {
+    let directory = config.flags_dir.as_ref().map(|_| Source::Directory);
+    #[cfg(feature = "watch")]
+    let watch = config.flags_configmap.as_ref().map(|_| Source::Watch);
+    #[cfg(not(feature = "watch"))]
+    let watch = None;
+    directory.into_iter().chain(watch).collect()
+}
+
+#[cfg_attr(not(feature = "watch"), allow(clippy::unused_async))] // only a client is made asynchronously
+async fn follow(config: &Config, flags: &Arc<FlagStore>) -> anyhow::Result<JoinSet<()>> {
+    let mut tasks = JoinSet::new();
+    if let Some(dir) = config.flags_dir.clone() {
+        let flags = Arc::clone(flags);
+        tasks.spawn(follow_directory(dir, config.flags_interval, flags));
+    }
+    #[cfg(feature = "watch")]
+    if let Some(name) = config.flags_configmap.clone() {
+        use anyhow::Context;
+        // reads the kubeconfig or the pod's account; it does not connect, so a bot starts without a cluster
+        let client = kube::Client::try_default()
+            .await
+            .context("no cluster to watch the flags in")?;
+        let namespace = config.flags_namespace.clone();
+        tasks.spawn(crate::flags::follow_watch(
+            client,
+            namespace,
+            name,
+            Arc::clone(flags),
+        ));
+    }
+    Ok(tasks)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

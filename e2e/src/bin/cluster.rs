@@ -1,0 +1,72 @@
+//! The local cluster by hand: build its servers, or bring it up and leave it up.
+#![allow(clippy::print_stdout, reason = "addresses are this command's output")]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use e2e::environment::Environment;
+use e2e::http::install_tls_provider;
+use e2e::progress::{describe, say};
+use e2e::run_dir::RunDir;
+use e2e::signals::stop_requested;
+use e2e::tools::{Tool, find_or_build_all};
+
+/// The local cluster that demo, tests and benchmarks run on
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the servers that are not there yet
+    Build,
+    /// Bring up a cluster and a Prometheus until Ctrl-C
+    Up,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    install_tls_provider();
+    let result = match Cli::parse().command {
+        Command::Build => build().await,
+        Command::Up => up().await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(format!("error: {}", describe(&error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn build() -> Result<()> {
+    for (tool, path) in find_or_build_all(&Tool::ALL).await? {
+        println!("{} {}", tool.name(), path.display());
+    }
+    Ok(())
+}
+
+/// Whatever happens, the run's folder ends what was started when it is dropped.
+async fn up() -> Result<()> {
+    let run = Arc::new(RunDir::create()?);
+    let environment = tokio::select! {
+        started = Environment::start(Arc::clone(&run)) => started.inspect_err(|_| run.keep_logs())?,
+        stopped = stop_requested() => return stopped.map(|_| ()),
+    };
+    println!(
+        "export KUBECONFIG={}",
+        environment.cluster.kubeconfig().display()
+    );
+    println!("export PROMETHEUS_URL={}", environment.prometheus.url());
+    say(format!("logs: {}", run.logs().display()));
+    say("up until Ctrl-C");
+    stop_requested().await?;
+    say("stopping");
+    environment.stop();
+    Ok(())
+}

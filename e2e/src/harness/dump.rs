@@ -1,0 +1,79 @@
+//! The state of a namespace as text, for a person who wonders why a test failed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::{Api, Client};
+
+use crate::process::tail;
+
+/// Group, version, kind and plural of what is shown.
+const SHOWN: [(&str, &str, &str, &str); 4] = [
+    (
+        "brownout.dev",
+        "v1alpha1",
+        "BotDegradationPolicy",
+        "botdegradationpolicies",
+    ),
+    ("", "v1", "ConfigMap", "configmaps"),
+    ("apps", "v1", "Deployment", "deployments"),
+    ("events.k8s.io", "v1", "Event", "events"),
+];
+
+/// Made by Kubernetes in every namespace, and nobody's news.
+const NO_NEWS: &str = "kube-root-ca.crt";
+
+/// Enough of a log to see how it ended.
+const LOG_LINES: usize = 30;
+
+/// Every object of interest, as YAML.
+pub(super) async fn namespace(client: &Client, namespace: &str) -> String {
+    let mut text = String::new();
+    for (group, version, kind, plural) in SHOWN {
+        let resource =
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+        match api.list(&ListParams::default()).await {
+            Ok(list) => list
+                .items
+                .into_iter()
+                .for_each(|object| show(&mut text, kind, object)),
+            // a cluster without our CRDs has no policies either
+            Err(kube::Error::Api(status)) if status.code == 404 => (),
+            Err(error) => {
+                let _ = writeln!(text, "--- {plural}: {error}"); // a String takes everything
+            }
+        }
+    }
+    text
+}
+
+/// The last lines of every log that belongs to the test of this namespace.
+pub(super) fn log_ends(logs: &Path, namespace: &str) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(logs).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(namespace) {
+            let _ = writeln!(
+                text,
+                "--- the end of {}\n{}\n",
+                path.display(),
+                tail(&path, LOG_LINES)
+            );
+        }
+    }
+    text
+}
+
+fn show(text: &mut String, kind: &str, mut object: DynamicObject) {
+    let name = object.metadata.name.clone().unwrap_or_default();
+    if name == NO_NEWS {
+        return;
+    }
+    object.metadata.managed_fields = None;
+    let yaml = serde_saphyr::to_string(&object).unwrap_or_else(|error| error.to_string());
+    let _ = writeln!(text, "--- {kind} {name}\n{yaml}"); // a String takes everything
+}

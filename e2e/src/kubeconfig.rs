@@ -1,0 +1,95 @@
+//! Kubeconfig files: how anyone reaches the cluster as somebody.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+
+use crate::certs::Identity;
+
+/// How a user proves who they are.
+pub(crate) enum Credentials<'a> {
+    Certificate(&'a Identity),
+    Token(&'a str),
+}
+
+impl Credentials<'_> {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Certificate(identity) => {
+                json!({"client-certificate": identity.cert, "client-key": identity.key})
+            }
+            Self::Token(token) => json!({"token": token}),
+        }
+    }
+}
+
+/// Writes a kubeconfig for a server whose certificate `ca` signed.
+pub(crate) fn write(
+    path: &Path,
+    server: &str,
+    ca: &Path,
+    credentials: &Credentials<'_>,
+) -> Result<()> {
+    write_for_cluster(
+        path,
+        &json!({"server": server, "certificate-authority": ca}),
+        credentials,
+    )
+}
+
+/// Writes a kubeconfig for the cluster that another kubeconfig describes, as somebody else.
+pub(crate) fn write_like(path: &Path, like: &Path, credentials: &Credentials<'_>) -> Result<()> {
+    let other =
+        Kubeconfig::read_from(like).with_context(|| format!("cannot read {}", like.display()))?;
+    let wanted = other
+        .current_context
+        .as_deref()
+        .context("the kubeconfig has no current context")?;
+    let context = other
+        .contexts
+        .iter()
+        .find(|context| context.name == wanted)
+        .and_then(|named| named.context.as_ref());
+    let name = &context
+        .with_context(|| format!("the kubeconfig has no context {wanted}"))?
+        .cluster;
+    let cluster = other.clusters.iter().find(|cluster| &cluster.name == name);
+    let cluster = cluster.with_context(|| format!("the kubeconfig has no cluster {name}"))?;
+    write_for_cluster(path, &serde_json::to_value(&cluster.cluster)?, credentials)
+}
+
+fn write_for_cluster(path: &Path, cluster: &Value, credentials: &Credentials<'_>) -> Result<()> {
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "e2e", "cluster": cluster}],
+        "users": [{"name": "e2e", "user": credentials.to_json()}],
+        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
+        "current-context": "e2e",
+    });
+    let text = serde_saphyr::to_string(&config).context("cannot write YAML")?;
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// A client that is who the kubeconfig says.
+pub(crate) async fn client(path: &Path) -> Result<kube::Client> {
+    let kubeconfig =
+        Kubeconfig::read_from(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .with_context(|| format!("cannot use {}", path.display()))?;
+    kube::Client::try_from(config).context("cannot make a client for the cluster")
+}

@@ -1,0 +1,9 @@
+//! The end-to-end tests: each in a namespace of its own on one real cluster.
+
+mod smoke;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    e2e::harness::run([smoke::tests()].into_iter().flatten().collect())
+}

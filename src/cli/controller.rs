@@ -1,0 +1,91 @@
+//! `brownout controller`.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::{Options, run as run_controller};
+use crate::telemetry::{self, LogFormat};
+
+/// Options of `brownout controller`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// Prometheus to ask, as the source named "default": http://HOST:PORT, with a path where it has one.
+    /// A MetricsSource of that name stands over it
+    #[arg(long, env = "BROWNOUT_PROMETHEUS_URL", value_name = "URL")]
+    prometheus_url: Option<String>,
+    /// Where /metrics, /healthz and /readyz are served
+    #[arg(
+        long,
+        env = "BROWNOUT_METRICS_ADDRESS",
+        default_value = "0.0.0.0:8080",
+        value_name = "HOST:PORT"
+    )]
+    metrics_address: SocketAddr,
+    /// Where the live JSON is served, /v1/policies; keep it from tenants by a NetworkPolicy
+    #[arg(
+        long,
+        env = "BROWNOUT_ADMIN_ADDRESS",
+        default_value = "0.0.0.0:8081",
+        value_name = "HOST:PORT"
+    )]
+    admin_address: SocketAddr,
+    /// The namespaces to work in, separated by commas; all where it is not given
+    #[arg(
+        long,
+        env = "BROWNOUT_NAMESPACES",
+        value_delimiter = ',',
+        value_name = "NAMESPACE"
+    )]
+    namespaces: Vec<String>,
+    /// Only policies with these labels, such as shard=a: operators share a cluster by it
+    #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
+    selector: Option<String>,
+    /// How log lines on stderr look; RUST_LOG filters them
+    #[arg(long, env = "BROWNOUT_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+/// Runs the operator until SIGTERM or SIGINT.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    telemetry::init(args.log_format);
+    let config = kube::Config::infer()
+        .await
+        .context("no cluster: set KUBECONFIG, or run in a pod")?;
+    let client =
+        kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    let options = Options {
+        prometheus_url: args.prometheus_url,
+        namespaces: args.namespaces,
+        selector: args.selector,
+        metrics_address: args.metrics_address,
+        admin_address: args.admin_address,
+    };
+    tracing::info!(
+        ?options,
+        version = env!("CARGO_PKG_VERSION"),
+        "brownout starts"
+    );
+    run_controller(client, options, stop).await?;
+    tracing::info!("brownout has stopped");
+    Ok(())
+}
+
+fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop: what is under way is finished first");
+        stop.cancel();
+    });
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! The operator: watches, and what each change leads to.
+//!
+//! - [`watches`]: what is watched, and which policies a change concerns
+//! - [`reconcile`]: one policy brought to where it should be, as a table of contents
+//! - `admit`, `understand`, `restore`, `rebuild`: how a policy gets its standing
+//! - `decider`: observations in, decisions out
+//! - `observe`, `apply`, `report`, `events`, `finalizer`, `release`: the only places that talk to the
+//!   API server
+
+mod admit;
+mod apply;
+mod context;
+mod decider;
+mod error;
+mod events;
+mod finalizer;
+mod gauges;
+mod hand;
+mod live;
+mod observe;
+mod rebuild;
+mod reconcile;
+mod record;
+mod release;
+mod report;
+mod restore;
+mod rivals;
+mod sources;
+mod standing;
+mod understand;
+mod watches;
+mod workloads;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::StreamExt;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
+use kube::{Client, ResourceExt};
+use prometheus_client::registry::Registry;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::context::{Context, ScopeHandle};
+use self::error::ApiError;
+use self::sources::Sources;
+use self::standing::Standings;
+use self::watches::{Guarded, Scope, Triggers, Writers};
+use crate::admin;
+use crate::api::MetricsSource;
+use crate::metrics::{Metrics, ReasonLabels};
+use crate::policy::WorkloadKind;
+use crate::prometheus::metrics::PollerMetrics;
+use crate::prometheus::poller::PolicyKey;
+
+/// How the operator is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The implicit source named `default`.
+    pub prometheus_url: Option<String>,
+    /// The namespaces to work in; empty is all.
+    pub namespaces: Vec<String>,
+    /// Labels that a policy must have to be ours.
+    pub selector: Option<String>,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    pub metrics_address: SocketAddr,
+    /// Where the live JSON is served.
+    pub admin_address: SocketAddr,
+}
+
+/// How many policies are reconciled at once.
+const CONCURRENCY: u16 = 16;
+/// How many observations may wait for the decider.
+const EVENTS: usize = 1024;
+/// How long a failed reconcile waits before it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Runs the operator until `stop`.
+pub async fn run(client: Client, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    let metrics_listener = admin::bind(options.metrics_address).await?;
+    let admin_listener = admin::bind(options.admin_address).await?;
+    let mut registry = Registry::with_prefix("brownout");
+    let poller_metrics = PollerMetrics::default();
+    poller_metrics.register(&mut registry);
+    let (events, observations) = mpsc::channel(EVENTS);
+    let source_writer = Writer::<MetricsSource>::default();
+    let mut parts = Vec::new();
+    let mut scopes = Vec::new();
+    for namespace in namespaces(&options) {
+        let (scope, writers) = Scope::new(namespace);
+        let (kick, kicked) = mpsc::unbounded_channel();
+        parts.push((scope.clone(), writers, kicked));
+        scopes.push(ScopeHandle { scope, kick });
+    }
+    let reporter = Reporter {
+        controller: "brownout.dev/controller".to_owned(),
+        instance: None,
+    };
+    let context = Arc::new(Context {
+        sources: Sources::new(
+            source_writer.as_reader(),
+            options.prometheus_url.clone(),
+            events,
+            poller_metrics.clone(),
+        ),
+        recorder: Recorder::new(client.clone(), reporter),
+        metrics: Metrics::register(&mut registry),
+        client: client.clone(),
+        scopes,
+        standings: Standings::default(),
+        ready: watch::Sender::new(false),
+    });
+    let live = live::shown(&context);
+    let registry = Arc::new(registry);
+    let servers = async {
+        tokio::try_join!(
+            admin::serve_metrics(
+                metrics_listener,
+                registry,
+                Arc::clone(&live),
+                stop.clone().cancelled_owned()
+            ),
+            admin::serve_live(admin_listener, live, stop.clone().cancelled_owned()),
+        )
+    };
+    let sources = watch_sources(&context, source_writer);
+    let selector = options.selector.as_deref();
+    let controllers = parts.into_iter().map(|(scope, writers, kicked)| {
+        control(
+            Arc::clone(&context),
+            scope,
+            selector.map(str::to_owned),
+            writers,
+            kicked,
+            stop.clone(),
+        )
+    });
+    let decider = decider::run(Arc::clone(&context), observations);
+    let becoming_ready = become_ready(&context);
+    tokio::select! {
+        served = servers => served.map(drop).context("a port of ours failed"),
+        () = sources => anyhow::bail!("the watch of MetricsSources ended"),
+        () = decider => anyhow::bail!("the decider ended"),
+        never = becoming_ready => match never {},
+        _ = futures::future::join_all(controllers) => Ok(()),
+    }
+}
+
+fn namespaces(options: &Options) -> Vec<Option<String>> {
+    if options.namespaces.is_empty() {
+        vec![None]
+    } else {
+        options.namespaces.iter().cloned().map(Some).collect()
+    }
+}
+
+/// The controller of one scope, until `stop`; what is under way is finished first.
+async fn control(
+    context: Arc<Context>,
+    scope: Scope,
+    selector: Option<String>,
+    writers: Writers,
+    kicked: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
+    stop: CancellationToken,
+) {
+    let Triggers {
+        policies,
+        config_maps,
+        deployments,
+        stateful_sets,
+    } = scope.watch(&context.client, selector.as_deref(), writers);
+    let store = scope.policies.clone();
+    let (maps, workloads, sets) = (store.clone(), store.clone(), store.clone());
+    // Nothing is reconciled before every store has its first list: an empty one is no empty cluster.
+    let kicks = futures::stream::unfold(kicked, async |mut kicked| {
+        kicked.recv().await.map(|key| (key, kicked))
+    });
+    Controller::for_stream(policies, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .watches_stream(config_maps, move |map| {
+            watches::policies_publishing(
+                &maps,
+                &map.namespace().unwrap_or_default(),
+                &map.name_any(),
+            )
+        })
+        .watches_stream(deployments, move |deployment| {
+            let workload = watches::workload(WorkloadKind::Deployment, deployment.name_any());
+            watches::policies_naming(
+                &workloads,
+                &deployment.namespace().unwrap_or_default(),
+                &workload,
+            )
+        })
+        .watches_stream(stateful_sets, move |set| {
+            let workload = watches::workload(WorkloadKind::StatefulSet, set.name_any());
+            watches::policies_naming(&sets, &set.namespace().unwrap_or_default(), &workload)
+        })
+        .reconcile_on(kicks)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            async |object, context: Arc<Context>| {
+                context.wait_until_ready().await;
+                reconcile::reconcile(object, context).await
+            },
+            |object, err, context| failed(object.as_ref(), err, &context),
+            Arc::clone(&context),
+        )
+        .for_each(async |result| ended(&context, result))
+        .await;
+}
+
+fn failed(object: &Guarded, err: &ApiError, context: &Context) -> Action {
+    let reason = err.reason();
+    context
+        .metrics
+        .reconcile_errors
+        .get_or_create(&ReasonLabels { reason })
+        .inc();
+    match err {
+        // The watch or the next list brings the newer object; this was a lost race, not a failure.
+        ApiError::Changed => tracing::debug!(
+            policy = object.name_any(),
+            "decided on an older object: again"
+        ),
+        err => {
+            tracing::warn!(policy = object.name_any(), error = %err, "a reconcile failed and is tried again")
+        }
+    }
+    Action::requeue(RETRY)
+}
+
+fn ended<Q>(
+    context: &Context,
+    result: Result<(ObjectRef<Guarded>, Action), kube::runtime::controller::Error<ApiError, Q>>,
+) where
+    Q: std::error::Error + 'static,
+{
+    use kube::runtime::controller::Error;
+    match result {
+        Ok(_) | Err(Error::ReconcilerFailed(..)) => {}
+        Err(Error::ObjectNotFound(object)) => {
+            let namespace = object.namespace.clone().unwrap_or_default();
+            release::forget(
+                context,
+                &PolicyKey {
+                    namespace,
+                    name: object.name.clone(),
+                },
+            );
+        }
+        Err(err) => tracing::warn!(error = %err, "a watch failed and is started again"),
+    }
+}
+
+/// Every policy that names a changed source is reconciled.
+async fn watch_sources(context: &Context, writer: Writer<MetricsSource>) {
+    watches::sources(&context.client, writer)
+        .for_each(async |change| match change {
+            Ok(source) => {
+                let name = source.name_any();
+                for handle in &context.scopes {
+                    for policy in watches::policies_asking(&handle.scope.policies, &name) {
+                        let _ = handle.kick.send(policy);
+                    }
+                }
+            }
+            Err(err) => tracing::warn!(error = %err, "the watch of MetricsSources failed and is started again"),
+        })
+        .await;
+}
+
+async fn become_ready(context: &Context) -> std::convert::Infallible {
+    for handle in &context.scopes {
+        handle.scope.wait_until_ready().await;
+    }
+    // An error means that the writer is gone: we are stopping.
+    let _ = context.sources.store().wait_until_ready().await;
+    context.ready.send_replace(true);
+    tracing::info!("every watch has had its first list");
+    std::future::pending().await
+}

@@ -1,0 +1,171 @@
+//! A policy that is understood gets, keeps or changes its standing, and is asked for at its source.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::context::Context;
+use super::hand;
+use super::rebuild;
+use super::record::words;
+use super::restore::{self, Remembered};
+use super::standing::{Phase, Standing};
+use super::understand::{Understood, key};
+use crate::api::{BotDegradationPolicy, conditions};
+use crate::plan::Refusal;
+use crate::policy::{Mode, Policy};
+use crate::prometheus::advice::Threshold;
+use crate::prometheus::poller::{PolicyKey, Subscription};
+use crate::time::Time;
+
+/// What admitting found out.
+#[derive(Default)]
+pub struct Admitted {
+    /// What keeps the policy from being Ready.
+    pub refusals: Vec<Refusal>,
+    /// What is wrong with the pin annotations.
+    pub pin_problem: Option<String>,
+    /// When the pin that holds ends.
+    pub pin_ends: Option<Time>,
+}
+
+/// Admits a policy.
+pub fn admit(
+    context: &Arc<Context>,
+    object: &BotDegradationPolicy,
+    understood: Understood,
+) -> Admitted {
+    let (key, now) = (key(object), context.now());
+    let mut admitted = Admitted::default();
+    let pin = match hand::pin(&understood.policy, object.annotations()) {
+        Ok(pin) => pin.filter(|pin| pin.until > now),
+        Err(problem) => {
+            admitted.pin_problem = Some(problem);
+            None
+        }
+    };
+    admitted.pin_ends = pin.as_ref().map(|pin| pin.until);
+    let phase = {
+        let mut standings = context.standings.lock();
+        let standing = standings
+            .remove(&key)
+            .filter(|standing| Some(&standing.uid) == object.uid().as_ref());
+        let mut standing = match standing {
+            Some(mut standing) => {
+                let generation = object.metadata.generation.unwrap_or_default();
+                if standing.generation != generation {
+                    standing.edit(understood.policy, understood.queries, generation, now);
+                }
+                standing
+            }
+            None => begin(object, understood, now),
+        };
+        standing.hand(pin, now);
+        if let Some(signal) = standing.rejected {
+            admitted.refusals.push(rejected(&standing.policy, signal));
+        }
+        let phase = standing.phase;
+        standings.insert(key.clone(), standing);
+        phase
+    };
+    if let Err(refusal) = engage(context, &key, phase) {
+        context.sources.unsubscribe(&key);
+        context.standings.with(&key, Standing::rest);
+        admitted.refusals.push(refusal);
+    }
+    admitted
+}
+
+/// A policy that is new to this process: what status remembers of it, or nothing.
+fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> Standing {
+    let Understood { policy, queries } = understood;
+    let known = object
+        .status
+        .as_ref()
+        .filter(|status| status.observed_generation.is_some());
+    let remembered = known.map(|status| restore::remember(&policy, status));
+    let phase = if remembered.is_some() {
+        Phase::Restoring
+    } else {
+        Phase::Deciding
+    };
+    let remembered = remembered.unwrap_or_else(|| Remembered::nothing(&policy));
+    let mut standing = Standing::new(object, policy, queries, remembered, phase);
+    let moved = known.is_some_and(|status| restore::moved(&standing.policy, status));
+    if moved {
+        let policy = Arc::clone(&standing.policy);
+        standing
+            .record
+            .settle(&policy, &standing.memory, now, words::SPEC_CHANGED);
+    }
+    standing
+}
+
+/// Has the policy decided on, or its timers rebuilt first; a paused one rests.
+fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), Refusal> {
+    let Some((policy, rebuilding)) = context
+        .standings
+        .with(key, |s| (Arc::clone(&s.policy), s.rebuilding))
+    else {
+        return Ok(());
+    };
+    if policy.mode == Mode::Paused {
+        context.sources.unsubscribe(key);
+        context.standings.with(key, Standing::rest);
+        return Ok(());
+    }
+    match phase {
+        Phase::Restoring if rebuilding => Ok(()),
+        Phase::Restoring => {
+            let poller = context.sources.poller(&policy.source, &key.namespace)?;
+            context
+                .standings
+                .with(key, |standing| standing.rebuilding = true);
+            tokio::spawn(rebuild::rebuild(Arc::clone(context), key.clone(), poller));
+            Ok(())
+        }
+        Phase::Deciding | Phase::Resting => subscribe(context, key),
+    }
+}
+
+/// Has the policy asked for at each tick and decided on.
+pub fn subscribe(context: &Context, key: &PolicyKey) -> Result<(), Refusal> {
+    let made = context
+        .standings
+        .with(key, |s| (s.policy.source.clone(), subscription(s)));
+    let Some((source, subscription)) = made else {
+        return Ok(());
+    };
+    let id = context.sources.subscribe(key, &source, subscription)?;
+    context.standings.with(key, |standing| {
+        standing.phase = Phase::Deciding;
+        standing.subscription = Some(id);
+    });
+    Ok(())
+}
+
+fn subscription(standing: &Standing) -> Subscription {
+    let thresholds = standing.policy.comparisons().map(|comparison| Threshold {
+        signal: comparison.signal,
+        direction: comparison.direction,
+        value: comparison.threshold,
+        text: comparison.threshold_text.clone(),
+    });
+    Subscription {
+        interval: standing.policy.interval,
+        signals: Arc::clone(&standing.queries),
+        thresholds: thresholds.collect(),
+    }
+}
+
+fn rejected(policy: &Policy, signal: usize) -> Refusal {
+    let name = &policy.signals[signal].name;
+    Refusal {
+        reason: conditions::QUERY_REJECTED,
+        message: format!(
+            "the source {} does not understand the query of the signal {name}: \
+             use constructs that its version knows",
+            policy.source
+        ),
+    }
+}

@@ -1,0 +1,79 @@
+//! What every part of the controller shares.
+
+use jiff::Timestamp;
+use kube::Client;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::{mpsc, watch};
+
+use super::sources::Sources;
+use super::standing::Standings;
+use super::watches::{Guarded, Scope};
+use crate::metrics::Metrics;
+use crate::prometheus::poller::PolicyKey;
+use crate::time::Time;
+
+/// What every part of the controller shares.
+pub struct Context {
+    /// The API server's client.
+    pub client: Client,
+    /// What is watched, by scope.
+    pub scopes: Vec<ScopeHandle>,
+    /// Where each policy stands.
+    pub standings: Standings,
+    /// The sources and their pollers.
+    pub sources: Sources,
+    /// Publishes Events.
+    pub recorder: Recorder,
+    /// Our own metrics.
+    pub metrics: Metrics,
+    /// Whether every watch has had its first list.
+    pub ready: watch::Sender<bool>,
+}
+
+/// A scope and the way to have one of its policies reconciled.
+pub struct ScopeHandle {
+    /// The scope.
+    pub scope: Scope,
+    /// References sent here are reconciled soon.
+    pub kick: mpsc::UnboundedSender<ObjectRef<Guarded>>,
+}
+
+impl Context {
+    /// Has a policy reconciled soon.
+    pub fn kick(&self, key: &PolicyKey) {
+        if let Some(handle) = self.handle(&key.namespace) {
+            // A closed channel means that we are stopping.
+            let _ = handle
+                .kick
+                .send(ObjectRef::new(&key.name).within(&key.namespace));
+        }
+    }
+
+    /// The scope of a namespace.
+    pub fn scope(&self, namespace: &str) -> Option<&Scope> {
+        self.handle(namespace).map(|handle| &handle.scope)
+    }
+
+    fn handle(&self, namespace: &str) -> Option<&ScopeHandle> {
+        self.scopes
+            .iter()
+            .find(|handle| handle.scope.covers(namespace))
+    }
+
+    /// Whether every watch has had its first list.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Awaits that: an empty store is no empty cluster.
+    pub async fn wait_until_ready(&self) {
+        // The sender is ours, so it cannot be gone.
+        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// The present, for the shell: the core is handed its time.
+    pub fn now(&self) -> Time {
+        Time::from(Timestamp::now())
+    }
+}

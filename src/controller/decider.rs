@@ -1,0 +1,144 @@
+//! Observations in, decisions out: every tick of every policy goes through `decide` here. Only what
+//! changes something that can be seen wakes the reconciler.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::context::Context;
+use super::record::word;
+use super::standing::{Phase, Standing, Tick};
+use crate::decide::{Decision, Reading, decide, sentence};
+use crate::metrics::ReasonLabels;
+use crate::prometheus::advice::Advice;
+use crate::prometheus::poller::{Observation, PolicyKey, PollerEvent, SubscriptionId};
+
+/// Decides until every poller is gone.
+pub async fn run(context: Arc<Context>, mut events: mpsc::Receiver<PollerEvent>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            PollerEvent::Observation(observation) => observed(&context, observation),
+            PollerEvent::Advice {
+                key,
+                subscription,
+                advice,
+            } => advised(&context, &key, subscription, advice),
+        }
+    }
+}
+
+fn observed(context: &Context, observation: Observation) {
+    let key = observation.key.clone();
+    let outcome = context.standings.with(&key, |standing| {
+        if standing.phase != Phase::Deciding
+            || standing.subscription != Some(observation.subscription)
+        {
+            return None;
+        }
+        context.metrics.evaluations.inc();
+        Some(tick(context, standing, observation))
+    });
+    let Some((changed, decision)) = outcome.flatten() else {
+        return;
+    };
+    if changed {
+        context.kick(&key);
+    }
+    if let Some(at) = decision.next_change {
+        context.sources.ask_at(&key, at);
+    }
+}
+
+/// One tick of one policy. True where something that can be seen has changed.
+fn tick(context: &Context, standing: &mut Standing, observation: Observation) -> (bool, Decision) {
+    let readings: Vec<Reading> = observation
+        .readings
+        .iter()
+        .map(|observed| observed.reading)
+        .collect();
+    let before = standing.outward();
+    let policy = Arc::clone(&standing.policy);
+    let decision = decide(&policy, &readings, &mut standing.memory, observation.at);
+    let mut changed = standing
+        .record
+        .decided(&policy, &standing.memory, &decision, &readings);
+    if let Some(transition) = decision.transition {
+        let reason = word(transition.reason);
+        context
+            .metrics
+            .transitions
+            .get_or_create(&ReasonLabels { reason })
+            .inc();
+        let note = sentence(&policy, &readings, &standing.memory, &decision);
+        let policy_name = &observation.key.name;
+        tracing::info!(
+            policy = policy_name,
+            namespace = observation.key.namespace,
+            from = transition.from,
+            to = transition.to,
+            reason,
+            "{note}"
+        );
+        let action = format!("ApplyLevel{}", decision.applied);
+        standing.notice(transition.to > transition.from, reason, action, note);
+    }
+    standing.rejected = observation
+        .readings
+        .iter()
+        .position(|observed| observed.rejected);
+    standing.last = Some(Tick {
+        observed: observation.readings,
+        readings,
+        decision,
+    });
+    if standing.record.blind.is_some() != before.is_blind() {
+        announce_blindness(standing);
+    }
+    changed |= before != standing.outward();
+    (changed, decision)
+}
+
+fn announce_blindness(standing: &mut Standing) {
+    match standing.record.blind.clone() {
+        Some(cause) => {
+            standing.was_blind = true;
+            let note = format!(
+                "{} gives no reading that can be trusted: {}",
+                cause.signal, cause.class
+            );
+            standing.notice(true, "MetricsUnavailable", "Hold", note);
+        }
+        None => standing.notice(
+            false,
+            "MetricsReturned",
+            "Decide",
+            "every signal can be read again".to_owned(),
+        ),
+    }
+}
+
+fn advised(context: &Context, key: &PolicyKey, subscription: SubscriptionId, advice: Vec<Advice>) {
+    let changed = context.standings.with(key, |standing| {
+        if standing.subscription != Some(subscription) {
+            return false;
+        }
+        let new: Vec<Advice> = advice
+            .iter()
+            .filter(|a| !standing.advice.contains(a))
+            .cloned()
+            .collect();
+        for advice in &new {
+            standing.notice(
+                true,
+                advice.kind.as_str(),
+                format!("Advise{}", advice.signal),
+                advice.message.clone(),
+            );
+        }
+        standing.advice = advice;
+        !new.is_empty()
+    });
+    if changed == Some(true) {
+        context.kick(key);
+    }
+}

@@ -1,0 +1,54 @@
+//! Events: what happened, where `kubectl describe` shows it. Losing one is no harm: status has it all.
+
+use kube::Resource;
+use kube::runtime::events::Event;
+
+use super::context::Context;
+use super::error::{ApiError, call};
+use super::standing::Notice;
+use crate::api::BotDegradationPolicy;
+use crate::api::conditions::{READY, condition, cut};
+use crate::plan::Refusal;
+
+/// The API server refuses a longer note.
+const MAX_NOTE: usize = 1000;
+
+/// Publishes Events about a policy.
+pub async fn publish(context: &Context, object: &BotDegradationPolicy, notices: Vec<Notice>) {
+    for notice in notices {
+        let event = Event {
+            type_: notice.event_type(),
+            reason: notice.reason.to_owned(),
+            note: Some(cut(&notice.note, MAX_NOTE).to_owned()),
+            action: notice.action.clone(),
+            secondary: None,
+        };
+        let result = call(context.recorder.publish(&event, &object.object_ref(&()))).await;
+        context.metrics.wrote("event", result.is_ok());
+        match result {
+            Ok(()) | Err(ApiError::NamespaceTerminating) => {}
+            Err(err) => {
+                tracing::warn!(error = %err, reason = notice.reason, "an Event could not be published")
+            }
+        }
+    }
+}
+
+/// An Event for each refusal that status does not tell of yet.
+pub fn refused(object: &BotDegradationPolicy, refusals: &[Refusal]) -> Vec<Notice> {
+    let told = object
+        .status
+        .as_ref()
+        .and_then(|status| condition(&status.conditions, READY));
+    let told = told.map_or("", |ready| ready.message.as_str());
+    let new = refusals
+        .iter()
+        .filter(|refusal| !told.contains(&refusal.message));
+    new.map(|refusal| Notice {
+        warning: true,
+        reason: refusal.reason,
+        action: "Refuse".to_owned(),
+        note: refusal.message.clone(),
+    })
+    .collect()
+}

@@ -1,0 +1,64 @@
+//! The finalizer: on before anything is written for a policy, off when everything is handed back.
+
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use super::apply::FIELD_MANAGER;
+use super::context::Context;
+use super::error::{ApiError, call};
+use crate::api::{BotDegradationPolicy, FINALIZER};
+
+/// Sees to it that the policy bears our finalizer.
+pub async fn ensure(
+    context: &Context,
+    object: &BotDegradationPolicy,
+) -> Result<BotDegradationPolicy, ApiError> {
+    if object.finalizers().iter().any(|name| name == FINALIZER) {
+        return Ok(object.clone());
+    }
+    let names = object
+        .finalizers()
+        .iter()
+        .cloned()
+        .chain([FINALIZER.to_owned()])
+        .collect();
+    patch(context, object, names).await
+}
+
+/// Takes our finalizer off; a policy that is gone already is as good.
+pub async fn remove(context: &Context, object: &BotDegradationPolicy) -> Result<(), ApiError> {
+    if !object.finalizers().iter().any(|name| name == FINALIZER) {
+        return Ok(());
+    }
+    let names = object
+        .finalizers()
+        .iter()
+        .filter(|name| *name != FINALIZER)
+        .cloned()
+        .collect();
+    match patch(context, object, names).await {
+        Ok(_) | Err(ApiError::NotFound) => Ok(()),
+        Err(err) => Err(err),
+    }
+}
+
+/// A list in a merge patch stands for the whole: the version keeps it from undoing somebody else's.
+async fn patch(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    finalizers: Vec<String>,
+) -> Result<BotDegradationPolicy, ApiError> {
+    let api: Api<BotDegradationPolicy> = Api::namespaced(
+        context.client.clone(),
+        &object.namespace().unwrap_or_default(),
+    );
+    let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let result = call(api.patch(&object.name_any(), &params, &Patch::Merge(&patch))).await;
+    context.metrics.wrote("finalizer", result.is_ok());
+    result
+}

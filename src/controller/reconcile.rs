@@ -1,0 +1,292 @@
+//! One policy, brought to where it should be: observe, decide, plan, apply, report.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use super::apply::{Applied, Applier};
+use super::context::Context;
+use super::error::ApiError;
+use super::observe::{self, Observed};
+use super::report::{self, Outcome};
+use super::standing::{Notice, Standing};
+use super::understand::{key, understand};
+use super::watches::Guarded;
+use super::{admit, events, finalizer, gauges, release};
+use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
+use crate::plan::{Baseline, Plan, Refusal, Situation, Wanted, plan};
+use crate::policy::{Mode, Policy};
+use crate::prometheus::poller::PolicyKey;
+use crate::time::Time;
+
+/// How soon a policy that is not Ready is looked at again: what it waits for need not be watched.
+const NOT_READY_AGAIN: Duration = Duration::from_secs(30);
+
+/// Reconciles one policy.
+///
+/// # Guarantees
+///
+/// - With nothing changed, nothing is written.
+/// - Level and baselines are in status before they are acted on; a crash after any write is made good
+///   by the next run.
+/// - Nothing that is wrong with this policy reaches another.
+pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ApiError> {
+    let started = Instant::now();
+    let action = steps(&guarded, &context).await;
+    context
+        .metrics
+        .reconcile_duration
+        .observe(started.elapsed().as_secs_f64());
+    action
+}
+
+async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiError> {
+    let object = match &guarded.0 {
+        Ok(object) => newest(context, object),
+        Err(invalid) => {
+            let name = invalid.metadata.name.as_deref().unwrap_or_default();
+            tracing::error!(name, error = %invalid.error, "a policy cannot be read; its level holds");
+            return Ok(Action::await_change());
+        }
+    };
+    if object.metadata.deletion_timestamp.is_some() {
+        return release::release(context, &object).await;
+    }
+    let object = finalizer::ensure(context, &object).await?;
+    let understood = match understand(&object) {
+        Ok(understood) => understood,
+        Err(refusals) => return refuse(context, &object, &refusals).await,
+    };
+    let policy = Arc::clone(&understood.policy);
+    let admitted = admit::admit(context, &object, understood);
+    let key = key(&object);
+    let observed = observe::observe(context, &object, &policy, &key).await?;
+    let Some(plan) = make_plan(context, &key, &policy, &object, &observed) else {
+        return Ok(Action::await_change());
+    };
+    let object = write_ahead(context, &key, object, &plan).await?;
+    let applied = carry_out(context, &object, &policy, &plan).await;
+    let (ready, retry) = settle(context, &key, object, &plan, applied, &admitted).await?;
+    if let Some(err) = retry {
+        return Err(err);
+    }
+    Ok(again(ready, admitted.pin_ends, context.now()))
+}
+
+/// The object as the watch has it, or as our own last write left it, whichever is newer.
+fn newest(context: &Context, object: &BotDegradationPolicy) -> BotDegradationPolicy {
+    let ours = context
+        .standings
+        .with(&key(object), |standing| standing.newest.clone())
+        .flatten();
+    match ours {
+        Some(ours)
+            if ours.uid() == object.uid()
+                && observe::older(
+                    &object.resource_version().unwrap_or_default(),
+                    &ours.resource_version().unwrap_or_default(),
+                ) =>
+        {
+            (*ours).clone()
+        }
+        _ => object.clone(),
+    }
+}
+
+/// A spec that cannot be used: its level holds, and status says why.
+async fn refuse(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    refusals: &[Refusal],
+) -> Result<Action, ApiError> {
+    let key = key(object);
+    context.sources.unsubscribe(&key);
+    context.standings.with(&key, Standing::rest);
+    let generation = object.metadata.generation.unwrap_or_default();
+    let mut status: BotDegradationPolicyStatus = object.status.clone().unwrap_or_default();
+    report::set_ready(&mut status.conditions, refusals, generation, context.now());
+    status.observed_generation = Some(generation);
+    let changed = object.status.as_ref() != Some(&status);
+    report::write(context, object, status).await?;
+    if changed {
+        let notice = Notice {
+            warning: true,
+            reason: refusals
+                .first()
+                .map_or(conditions::INVALID_SPEC, |refusal| refusal.reason),
+            action: "Refuse".to_owned(),
+            note: refusals
+                .iter()
+                .map(|refusal| refusal.message.as_str())
+                .collect::<Vec<_>>()
+                .join("; "),
+        };
+        events::publish(context, object, vec![notice]).await;
+    }
+    Ok(Action::await_change())
+}
+
+fn make_plan(
+    context: &Context,
+    key: &PolicyKey,
+    policy: &Policy,
+    object: &BotDegradationPolicy,
+    observed: &Observed,
+) -> Option<Plan> {
+    context.standings.with(key, |standing| {
+        let reason = standing.record.cause();
+        let wanted = if policy.mode == Mode::DryRun {
+            Wanted::HandBack
+        } else {
+            let (level, since) = (standing.record.level, standing.record.since);
+            Wanted::Level {
+                level,
+                since,
+                reason: &reason,
+            }
+        };
+        let now = context.now();
+        let plan = plan(&Situation {
+            policy,
+            wanted,
+            config_map: &observed.config_map,
+            epoch: published_epoch(object),
+            targets: &observed.targets,
+            baselines: &standing.baselines,
+            now,
+        });
+        for set_back in &plan.set_backs {
+            standing.count_set_back(
+                set_back.workload.clone(),
+                set_back.resource_version.clone(),
+                now,
+            );
+        }
+        plan
+    })
+}
+
+/// The highest epoch that status remembers.
+pub fn published_epoch(object: &BotDegradationPolicy) -> i64 {
+    let flags = object
+        .status
+        .as_ref()
+        .and_then(|status| status.flags.as_ref());
+    flags.map_or(0, |flags| flags.epoch)
+}
+
+/// Before the first write: level and baselines go into status. With no write to come there is nothing
+/// to fear, and one report at the end says it all.
+async fn write_ahead(
+    context: &Context,
+    key: &PolicyKey,
+    object: BotDegradationPolicy,
+    plan: &Plan,
+) -> Result<BotDegradationPolicy, ApiError> {
+    if plan.writes.is_empty() {
+        return Ok(object);
+    }
+    let status = context.standings.with(key, |standing| {
+        report::status(&object, standing, &plan.record, None, context.now())
+    });
+    match status {
+        Some(status) => remember(context, key, report::write(context, &object, status).await),
+        None => Ok(object),
+    }
+}
+
+async fn carry_out(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    policy: &Policy,
+    plan: &Plan,
+) -> Applied {
+    let applier = Applier {
+        client: &context.client,
+        metrics: &context.metrics,
+        policy: object,
+        config_map: &policy.config_map,
+    };
+    applier.apply(&plan.writes).await
+}
+
+/// After the last write: what came of it goes into status and Events. True where the policy is Ready.
+async fn settle(
+    context: &Context,
+    key: &PolicyKey,
+    object: BotDegradationPolicy,
+    plan: &Plan,
+    applied: Applied,
+    admitted: &admit::Admitted,
+) -> Result<(bool, Option<ApiError>), ApiError> {
+    let refusals: Vec<Refusal> = admitted
+        .refusals
+        .iter()
+        .chain(&plan.refusals)
+        .chain(&applied.refusals)
+        .cloned()
+        .collect();
+    let published = plan.published.as_ref().filter(|_| !applied.flags_failed);
+    let baselines = settled(plan, &applied);
+    let made = context.standings.with(key, |standing| {
+        standing.written.extend(applied.scaled);
+        standing.baselines.clone_from(&baselines);
+        standing.refusals.clone_from(&refusals);
+        let outcome = Outcome {
+            published,
+            refusals: &refusals,
+            pin_problem: admitted.pin_problem.as_deref(),
+        };
+        gauges::set(context, key, standing, refusals.is_empty());
+        let notices = std::mem::take(&mut standing.notices);
+        (
+            report::status(&object, standing, &baselines, Some(&outcome), context.now()),
+            notices,
+        )
+    });
+    let Some((status, notices)) = made else {
+        return Ok((true, None));
+    };
+    let fresh = events::refused(&object, &refusals);
+    let written = remember(context, key, report::write(context, &object, status).await)?;
+    events::publish(
+        context,
+        &written,
+        notices.into_iter().chain(fresh).collect(),
+    )
+    .await;
+    Ok((refusals.is_empty(), applied.retry))
+}
+
+/// The baselines after the writes: those of restores that failed are kept.
+fn settled(plan: &Plan, applied: &Applied) -> Vec<Baseline> {
+    let kept = plan
+        .record
+        .iter()
+        .filter(|baseline| applied.unrestored.contains(&baseline.workload));
+    plan.settled.iter().chain(kept).cloned().collect()
+}
+
+fn remember(
+    context: &Context,
+    key: &PolicyKey,
+    written: Result<BotDegradationPolicy, ApiError>,
+) -> Result<BotDegradationPolicy, ApiError> {
+    let object = written?;
+    context.standings.with(key, |standing| {
+        standing.newest = Some(Arc::new(object.clone()))
+    });
+    Ok(object)
+}
+
+fn again(ready: bool, pin_ends: Option<Time>, now: Time) -> Action {
+    let wait = pin_ends.map(|at| (at - now).to_duration());
+    match (wait, ready) {
+        (Some(wait), true) => Action::requeue(wait),
+        (Some(wait), false) => Action::requeue(wait.min(NOT_READY_AGAIN)),
+        (None, true) => Action::await_change(),
+        (None, false) => Action::requeue(NOT_READY_AGAIN),
+    }
+}

@@ -1,0 +1,158 @@
+//! A policy that is being deleted hands everything back: baselines restored, Normal published, the
+//! `ConfigMap` let go, the finalizer taken off. It never blocks a namespace or a person.
+
+use kube::runtime::controller::Action;
+
+use super::apply::{Applied, Applier};
+use super::context::Context;
+use super::error::ApiError;
+use super::observe::{self, Observed};
+use super::reconcile::published_epoch;
+use super::restore::{self, Remembered};
+use super::standing::{Notice, Phase, Standing};
+use super::understand::{Understood, key, understand};
+use super::{events, finalizer};
+use crate::api::{BotDegradationPolicy, FINALIZER};
+use crate::plan::{Plan, Situation, Wanted, plan};
+use crate::policy::Policy;
+use crate::prometheus::poller::PolicyKey;
+use crate::time::{Span, Time};
+
+/// How long handing back may take before the policy is let go all the same.
+const PATIENCE: Span = Span::from_secs(120);
+
+/// Hands everything back and lets the policy go.
+pub async fn release(context: &Context, object: &BotDegradationPolicy) -> Result<Action, ApiError> {
+    use kube::ResourceExt;
+    let key = key(object);
+    context.sources.unsubscribe(&key);
+    if !object.finalizers().iter().any(|name| name == FINALIZER) {
+        return Ok(Action::await_change());
+    }
+    match hand_back(context, object, &key).await {
+        Ok(()) => {}
+        Err(err) if overdue(object, context.now()) => give_up(context, object, &err).await,
+        Err(err) => return Err(err),
+    }
+    finalizer::remove(context, object).await?;
+    forget(context, &key);
+    Ok(Action::await_change())
+}
+
+/// Drops all that is remembered of a policy, and wakes those that it may have kept from something.
+pub fn forget(context: &Context, key: &PolicyKey) {
+    context.sources.unsubscribe(key);
+    let waiting: Vec<PolicyKey> = {
+        let mut standings = context.standings.lock();
+        standings.remove(key);
+        let same = standings
+            .iter()
+            .filter(|(other, _)| other.namespace == key.namespace);
+        same.filter(|(_, standing)| !standing.refusals.is_empty())
+            .map(|(other, _)| other.clone())
+            .collect()
+    };
+    super::gauges::forget(context, key);
+    for other in waiting {
+        context.kick(&other);
+    }
+}
+
+async fn hand_back(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    key: &PolicyKey,
+) -> Result<(), ApiError> {
+    let Some(policy) = policy(context, object, key) else {
+        return Ok(());
+    };
+    let observed = observe::observe(context, object, &policy, key).await?;
+    let Some(plan) = make_plan(context, object, key, &policy, &observed) else {
+        return Ok(());
+    };
+    let applier = Applier {
+        client: &context.client,
+        metrics: &context.metrics,
+        policy: object,
+        config_map: &policy.config_map,
+    };
+    let Applied {
+        retry, refusals, ..
+    } = applier.apply(&plan.writes).await;
+    match (retry, refusals.into_iter().next()) {
+        (Some(err), _) => Err(err),
+        (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),
+        (None, None) => Ok(()),
+    }
+}
+
+/// The policy as last understood: the spec may have become unreadable since.
+fn policy(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    key: &PolicyKey,
+) -> Option<std::sync::Arc<Policy>> {
+    let uid = object.metadata.uid.as_ref();
+    let known =
+        |standing: &mut Standing| (Some(&standing.uid) == uid).then(|| standing.policy.clone());
+    if let Some(policy) = context.standings.with(key, known).flatten() {
+        return Some(policy);
+    }
+    let understood = understand(object).ok()?;
+    let policy = understood.policy.clone();
+    context
+        .standings
+        .lock()
+        .insert(key.clone(), remembered(object, understood));
+    Some(policy)
+}
+
+fn remembered(object: &BotDegradationPolicy, understood: Understood) -> Standing {
+    let Understood { policy, queries } = understood;
+    let remembered = match &object.status {
+        Some(status) => restore::remember(&policy, status),
+        None => Remembered::nothing(&policy),
+    };
+    Standing::new(object, policy, queries, remembered, Phase::Resting)
+}
+
+fn make_plan(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    key: &PolicyKey,
+    policy: &Policy,
+    observed: &Observed,
+) -> Option<Plan> {
+    context.standings.with(key, |standing| {
+        plan(&Situation {
+            policy,
+            wanted: Wanted::HandBack,
+            config_map: &observed.config_map,
+            epoch: published_epoch(object),
+            targets: &observed.targets,
+            baselines: &standing.baselines,
+            now: context.now(),
+        })
+    })
+}
+
+fn overdue(object: &BotDegradationPolicy, now: Time) -> bool {
+    let deleted = object
+        .metadata
+        .deletion_timestamp
+        .as_ref()
+        .map(|at| Time::from(at.0));
+    deleted.is_some_and(|at| now - at > PATIENCE)
+}
+
+async fn give_up(context: &Context, object: &BotDegradationPolicy, err: &ApiError) {
+    let note = format!("let go after {PATIENCE} without having handed everything back: {err}");
+    tracing::error!(error = %err, "{note}");
+    let notice = Notice {
+        warning: true,
+        reason: "RestoreIncomplete",
+        action: "LetGo".to_owned(),
+        note,
+    };
+    events::publish(context, object, vec![notice]).await;
+}

@@ -1,0 +1,287 @@
+//! After a restart: level, damping and blindness come back from status, the timers by replaying the
+//! last minutes from Prometheus through `decide` itself, at the levels in history and without making
+//! transitions.
+
+use std::collections::VecDeque;
+
+use super::record::{BlindCause, Entry, Record, applied, words};
+use crate::api::{BotDegradationPolicyStatus, HistoryEntry, conditions};
+use crate::decide::{Damping, Memory, Reading, decide, level_after_edit};
+use crate::plan::Baseline;
+use crate::policy::{LevelNumber, Mode, Policy, Workload};
+use crate::time::{Span, Time};
+
+/// A standing's parts as status remembers them.
+pub struct Remembered {
+    /// What deciding remembers, but for the timers.
+    pub memory: Memory,
+    /// What status tells of the levels.
+    pub record: Record,
+    /// The baselines.
+    pub baselines: Vec<Baseline>,
+    /// Whether the policy has been blind since status began.
+    pub was_blind: bool,
+    /// Since when a signal has been Unknown.
+    pub unknown_since: Option<Time>,
+}
+
+impl Remembered {
+    /// Of a policy that is new.
+    pub fn nothing(policy: &Policy) -> Self {
+        let mut memory = Memory::new(policy);
+        memory.applied = (policy.mode != Mode::DryRun).then_some(0);
+        Self {
+            memory,
+            record: Record::default(),
+            baselines: Vec::new(),
+            was_blind: false,
+            unknown_since: None,
+        }
+    }
+}
+
+/// Reads status.
+pub fn remember(policy: &Policy, status: &BotDegradationPolicyStatus) -> Remembered {
+    let new: Vec<&str> = policy
+        .levels
+        .iter()
+        .map(|level| level.name.as_str())
+        .collect();
+    let old: Vec<&str> = status.level_names.iter().map(String::as_str).collect();
+    let renumber = |level: i32| {
+        let level = LevelNumber::try_from(level).unwrap_or(0);
+        if old.is_empty() {
+            level.min(new.len())
+        } else {
+            level_after_edit(&old, &new, level)
+        }
+    };
+    let history: VecDeque<Entry> = status.history.iter().map(entry).collect();
+    let mut memory = Memory::new(policy);
+    memory.level = renumber(status.desired_level);
+    let decided = history
+        .iter()
+        .rev()
+        .find(|entry| moves_decision(&entry.reason));
+    memory.since = decided.map(|entry| entry.at);
+    memory.recovered_at = decided
+        .filter(|entry| entry.reason == words::RECOVERED)
+        .map(|entry| entry.at);
+    memory.damping = damping(status);
+    memory.pinned = status
+        .pin
+        .as_ref()
+        .and_then(|pin| policy.level_named(&pin.level));
+    memory.applied = (policy.mode != Mode::DryRun).then(|| applied(policy, &memory));
+    memory.last_blind = last_blind(policy, status);
+    let available = condition(status, conditions::METRICS_AVAILABLE);
+    let record = Record {
+        level: renumber(status.level),
+        desired: memory.level,
+        since: status.since.map(Time::from),
+        history,
+        blind: available
+            .filter(|condition| condition.status == "False")
+            .and_then(blind_cause),
+        pin: None,
+    };
+    Remembered {
+        was_blind: available
+            .is_some_and(|c| c.status == "False" || c.reason == conditions::SIGNALS_RETURNED),
+        unknown_since: status.blind_since.map(Time::from),
+        baselines: status.baseline.iter().map(baseline).collect(),
+        memory,
+        record,
+    }
+}
+
+/// Whether the ladder changed while nobody looked, so that the level's name is another one now.
+pub fn moved(policy: &Policy, status: &BotDegradationPolicyStatus) -> bool {
+    let old = LevelNumber::try_from(status.desired_level)
+        .unwrap_or(0)
+        .checked_sub(1);
+    let old = old.and_then(|i| status.level_names.get(i));
+    let Some(old) = old else { return false };
+    policy.level_named(old).is_none()
+}
+
+/// How much of the past the timers need: enough for the longest `for` and, above Normal, for recovery,
+/// twice over since an Unknown reading stops the one and not the other.
+pub fn window(policy: &Policy, level: LevelNumber) -> Span {
+    let hold = policy
+        .comparisons()
+        .map(|comparison| comparison.hold)
+        .max()
+        .unwrap_or(Span::ZERO);
+    let recovery = if level > 0 {
+        policy.recovery.after
+    } else {
+        Span::ZERO
+    };
+    hold.max(recovery).times(2) + policy.missing.after + policy.interval.times(4)
+}
+
+/// The level that was applied at a time, by history: what `observe` needs for the empty room.
+pub fn applied_at(policy: &Policy, record: &Record, at: Time) -> Option<LevelNumber> {
+    if policy.mode == Mode::DryRun {
+        return None;
+    }
+    let before = record
+        .history
+        .iter()
+        .rev()
+        .find(|entry| entry.at <= at)
+        .map(|entry| entry.to);
+    let after = || {
+        record
+            .history
+            .iter()
+            .find(|entry| entry.at > at)
+            .map(|entry| entry.from)
+    };
+    let level = before.or_else(after).unwrap_or(record.level);
+    Some(
+        policy
+            .max_level
+            .map_or(level, |max| level.min(max))
+            .min(policy.top()),
+    )
+}
+
+/// The level that had been decided on at a time, by history.
+pub fn decided_at(policy: &Policy, record: &Record, at: Time) -> LevelNumber {
+    let decisions = || {
+        record
+            .history
+            .iter()
+            .filter(|entry| moves_decision(&entry.reason))
+    };
+    let before = decisions()
+        .rev()
+        .find(|entry| entry.at <= at)
+        .map(|entry| entry.to);
+    let after = || {
+        decisions()
+            .find(|entry| entry.at > at)
+            .map(|entry| entry.from)
+    };
+    before
+        .or_else(after)
+        .unwrap_or(record.desired)
+        .min(policy.top())
+}
+
+/// Takes one past tick into the timers; says when that tick would have asked again.
+pub fn replay(
+    policy: &Policy,
+    record: &Record,
+    memory: &mut Memory,
+    at: Time,
+    readings: &[Reading],
+) -> Option<Time> {
+    // What stood at the tick before is what this one was decided on. What it concludes is in history
+    // already: only its timers are kept.
+    let before = at - Span::from_millis(1);
+    memory.applied = applied_at(policy, record, before);
+    memory.level = decided_at(policy, record, before);
+    memory.pinned = None;
+    decide(policy, readings, memory, at).next_change
+}
+
+/// After the past has been replayed: what stood over it is put back, only the timers are new.
+///
+/// A source that gives no account of the past, or the same gap in it, must not make blindness any
+/// later than status remembers it.
+pub fn conclude(now: &Memory, rebuilt: Memory, unknown_since: Option<Time>) -> Memory {
+    let silent = rebuilt
+        .comparisons
+        .iter()
+        .all(|comparison| comparison.last_known.is_none());
+    let mut signals = rebuilt.signals;
+    if let Some(since) = unknown_since {
+        for signal in signals
+            .iter_mut()
+            .filter(|signal| silent || signal.unknown_since.is_some())
+        {
+            signal.unknown_since = Some(signal.unknown_since.map_or(since, |own| own.min(since)));
+        }
+    }
+    Memory {
+        comparisons: rebuilt.comparisons,
+        signals,
+        last_blind: now.last_blind.max(rebuilt.last_blind),
+        ..now.clone()
+    }
+}
+
+fn moves_decision(reason: &str) -> bool {
+    [
+        words::ESCALATED,
+        words::BLIND,
+        words::RECOVERED,
+        words::UNPINNED,
+        words::SPEC_CHANGED,
+    ]
+    .contains(&reason)
+}
+
+fn damping(status: &BotDegradationPolicyStatus) -> Damping {
+    let Some(kept) = &status.damping else {
+        return Damping::default();
+    };
+    Damping {
+        penalty: kept.penalty.parse().unwrap_or(0.0),
+        at: kept.at.map(Time::from),
+        held_since: kept.held_since.map(Time::from),
+    }
+}
+
+/// Conditions keep whole seconds: with an interval of whole seconds this is the very tick.
+fn last_blind(policy: &Policy, status: &BotDegradationPolicyStatus) -> Option<Time> {
+    let available = condition(status, conditions::METRICS_AVAILABLE)?;
+    let returned = available.status == "True" && available.reason == conditions::SIGNALS_RETURNED;
+    returned.then(|| Time::from(available.last_transition_time.0) - policy.interval)
+}
+
+fn blind_cause(
+    condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition,
+) -> Option<BlindCause> {
+    let class = condition.reason.parse().ok()?;
+    let signal = condition.message.split(':').next()?.to_owned();
+    Some(BlindCause { signal, class })
+}
+
+fn condition<'a>(
+    status: &'a BotDegradationPolicyStatus,
+    kind: &str,
+) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)
+}
+
+fn entry(kept: &HistoryEntry) -> Entry {
+    let level = |level: i32| LevelNumber::try_from(level).unwrap_or(0);
+    Entry {
+        at: Time::from(kept.at),
+        from: level(kept.from),
+        to: level(kept.to),
+        signal: kept.signal.clone(),
+        value: kept.value.clone(),
+        threshold: kept.threshold.clone(),
+        reason: kept.reason.clone(),
+        by: kept.by.clone().unwrap_or_default(),
+    }
+}
+
+fn baseline(kept: &crate::api::Baseline) -> Baseline {
+    Baseline {
+        workload: Workload {
+            kind: kept.kind,
+            name: kept.name.clone(),
+        },
+        replicas: kept.replicas,
+        contested_by: kept.contested_by.clone(),
+    }
+}

@@ -1,0 +1,246 @@
+//! Sources and their pollers: which policy asks which, started when first asked for, replaced when
+//! their `MetricsSource` changes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::mpsc;
+
+use crate::api::{MetricsSource, conditions};
+use crate::plan::Refusal;
+use crate::policy::parse_duration;
+use crate::prometheus::clock::SystemClock;
+use crate::prometheus::metrics::PollerMetrics;
+use crate::prometheus::poller::{
+    PolicyKey, Poller, PollerEvent, PollerHandle, Subscription, SubscriptionId,
+};
+use crate::prometheus::source::Source;
+use crate::time::{Span, Time};
+
+/// The source that a policy asks when it names none.
+pub const DEFAULT_SOURCE: &str = "default";
+
+/// Sources and their pollers.
+pub struct Sources {
+    /// Every `MetricsSource`.
+    store: Store<MetricsSource>,
+    /// `--prometheus-url`: the implicit source named `default`.
+    default_url: Option<String>,
+    events: mpsc::Sender<PollerEvent>,
+    metrics: PollerMetrics,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    running: HashMap<String, Running>,
+    policies: HashMap<PolicyKey, Subscribed>,
+}
+
+struct Running {
+    source: Source,
+    poller: PollerHandle,
+}
+
+struct Subscribed {
+    source: Source,
+    subscription: Subscription,
+    id: SubscriptionId,
+    poller: PollerHandle,
+}
+
+impl Sources {
+    /// No poller runs yet.
+    pub fn new(
+        store: Store<MetricsSource>,
+        default_url: Option<String>,
+        events: mpsc::Sender<PollerEvent>,
+        metrics: PollerMetrics,
+    ) -> Self {
+        Self {
+            store,
+            default_url,
+            events,
+            metrics,
+            inner: Mutex::default(),
+        }
+    }
+
+    /// The poller for a policy's source, started where it does not run yet.
+    pub fn poller(&self, name: &str, namespace: &str) -> Result<PollerHandle, Refusal> {
+        let source = self.resolve(name, namespace)?;
+        self.running(&mut self.lock(), source)
+    }
+
+    /// Subscribes a policy; with nothing changed, nothing happens.
+    pub fn subscribe(
+        &self,
+        key: &PolicyKey,
+        name: &str,
+        subscription: Subscription,
+    ) -> Result<SubscriptionId, Refusal> {
+        let source = self.resolve(name, &key.namespace)?;
+        let mut inner = self.lock();
+        let asked = inner
+            .policies
+            .get(key)
+            .filter(|s| s.source == source && s.subscription == subscription);
+        if let Some(same) = asked {
+            return Ok(same.id);
+        }
+        let poller = self.running(&mut inner, source.clone())?;
+        if let Some(old) = inner.policies.remove(key) {
+            old.poller.unsubscribe(key);
+        }
+        let id = poller.subscribe(key.clone(), subscription.clone());
+        inner.policies.insert(
+            key.clone(),
+            Subscribed {
+                source,
+                subscription,
+                id,
+                poller,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Every `MetricsSource`, as the watch has it.
+    pub fn store(&self) -> &Store<MetricsSource> {
+        &self.store
+    }
+
+    /// Ends a policy's subscription, where it has one. A poller that nobody asks any more ends too.
+    pub fn unsubscribe(&self, key: &PolicyKey) {
+        let mut inner = self.lock();
+        if let Some(old) = inner.policies.remove(key) {
+            old.poller.unsubscribe(key);
+            let asked = inner
+                .policies
+                .values()
+                .any(|s| s.source.name == old.source.name);
+            if !asked {
+                inner.running.remove(&old.source.name);
+            }
+        }
+    }
+
+    /// Asks for one extra tick of one policy.
+    pub fn ask_at(&self, key: &PolicyKey, at: Time) {
+        if let Some(subscribed) = self.lock().policies.get(key) {
+            subscribed.poller.ask_at(key, at);
+        }
+    }
+
+    fn running(&self, inner: &mut Inner, source: Source) -> Result<PollerHandle, Refusal> {
+        if let Some(running) = inner
+            .running
+            .get(&source.name)
+            .filter(|running| running.source == source)
+        {
+            return Ok(running.poller.clone());
+        }
+        let spawned = Poller::spawn(
+            source.clone(),
+            self.events.clone(),
+            self.metrics.clone(),
+            SystemClock,
+        );
+        let poller = spawned.map_err(|bad| Refusal {
+            reason: conditions::SOURCE_NOT_FOUND,
+            message: format!("the source {} cannot be asked: {bad}", source.name),
+        })?;
+        let name = source.name.clone();
+        inner.running.insert(
+            name,
+            Running {
+                source,
+                poller: poller.clone(),
+            },
+        );
+        Ok(poller)
+    }
+
+    /// A real `MetricsSource` stands over `--prometheus-url`.
+    fn resolve(&self, name: &str, namespace: &str) -> Result<Source, Refusal> {
+        match self.store.get(&ObjectRef::new(name)) {
+            Some(object) => from_object(&object, namespace),
+            None => match &self.default_url {
+                Some(url) if name == DEFAULT_SOURCE => Ok(Source::new(DEFAULT_SOURCE, url)),
+                _ => Err(Refusal {
+                    reason: conditions::SOURCE_NOT_FOUND,
+                    message: not_found(name),
+                }),
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn from_object(object: &MetricsSource, namespace: &str) -> Result<Source, Refusal> {
+    let name = object.name_any();
+    let refuse = |message: String| Refusal {
+        reason: conditions::SOURCE_NOT_ALLOWED,
+        message,
+    };
+    if let Some(field) = unsupported(object) {
+        return Err(refuse(format!(
+            "the MetricsSource {name} sets spec.{field}, which this version does not carry out: \
+             it is refused rather than ignored"
+        )));
+    }
+    if !object.spec.allows(namespace, &BTreeMap::new()) {
+        return Err(refuse(format!(
+            "the MetricsSource {name} does not allow the namespace {namespace}: \
+             ask its owner to add it to spec.allowedNamespaces, or name another in spec.source"
+        )));
+    }
+    let spec = &object.spec.prometheus;
+    let mut source = Source::new(&name, &spec.url);
+    source.timeout = parse_duration(&spec.timeout).unwrap_or(Span::from_secs(5));
+    source.evaluation_delay = parse_duration(&spec.evaluation_delay).unwrap_or(Span::ZERO);
+    source.headers = pairs(&spec.headers);
+    source.query_params = pairs(&spec.query_params);
+    source.max_concurrent_queries = usize::try_from(object.spec.max_concurrent_queries)
+        .unwrap_or(1)
+        .max(1);
+    Ok(source)
+}
+
+fn pairs(map: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    map.iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// What a source may ask for that is not there yet. Never ignored: it is about trust.
+fn unsupported(object: &MetricsSource) -> Option<&'static str> {
+    let spec = &object.spec;
+    let selects = spec
+        .allowed_namespaces
+        .as_ref()
+        .is_some_and(|allowed| allowed.selector.is_some());
+    [
+        (spec.tenancy.is_some(), "tenancy"),
+        (spec.prometheus.auth.is_some(), "prometheus.auth"),
+        (spec.prometheus.tls.is_some(), "prometheus.tls"),
+        (selects, "allowedNamespaces.selector"),
+    ]
+    .into_iter()
+    .find_map(|(set, field)| set.then_some(field))
+}
+
+fn not_found(name: &str) -> String {
+    if name == DEFAULT_SOURCE {
+        "there is no MetricsSource \"default\" and the operator runs without --prometheus-url: \
+         create the one or set the other"
+            .to_owned()
+    } else {
+        format!("there is no MetricsSource {name:?}: create it, or name another in spec.source")
+    }
+}

@@ -1,0 +1,347 @@
+//! Where each policy stands, in memory: what deciding remembers, what was last seen, what is to be
+//! reported. One home for it, shared by the decider, the reconciler and the live port.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kube::ResourceExt;
+use kube::runtime::events::EventType;
+
+use super::hand::Pin;
+use super::record::{Record, words};
+use super::restore::Remembered;
+use crate::api::BotDegradationPolicy;
+use crate::decide::{Damping, Decision, Memory, Reading};
+use crate::plan::{Baseline, CONTEST_WINDOW_SECS, Refusal};
+use crate::policy::{Mode, Policy, Workload};
+use crate::prometheus::advice::Advice;
+use crate::prometheus::observed::Observed;
+use crate::prometheus::poller::{PolicyKey, SubscriptionId};
+use crate::prometheus::signals::SignalQueries;
+use crate::time::{Span, Time};
+
+/// A policy that is understood, and where it stands.
+pub struct Standing {
+    /// The object's uid: one deleted and made again is another policy.
+    pub uid: String,
+    /// The generation that `policy` was read from.
+    pub generation: i64,
+    /// The spec, understood.
+    pub policy: Arc<Policy>,
+    /// What its signals ask.
+    pub queries: Arc<[SignalQueries]>,
+    /// What deciding remembers.
+    pub memory: Memory,
+    /// What status tells of the levels.
+    pub record: Record,
+    /// Whether it is being decided on.
+    pub phase: Phase,
+    /// Whether its timers are being rebuilt right now.
+    pub rebuilding: bool,
+    /// The subscription whose observations are decided on.
+    pub subscription: Option<SubscriptionId>,
+    /// When the object was made: no timer reaches further back.
+    pub created: Time,
+    /// Since when a signal was Unknown before this process began.
+    pub remembered_unknown_since: Option<Time>,
+    /// The last tick.
+    pub last: Option<Tick>,
+    /// Whether it has been blind since status began.
+    pub was_blind: bool,
+    /// The signal whose query the server rejected at the last tick, by index.
+    pub rejected: Option<usize>,
+    /// What the poller found out about the signals.
+    pub advice: Vec<Advice>,
+    /// What this process last wrote to each workload.
+    pub written: HashMap<Workload, Written>,
+    /// When each workload was set back by somebody, and the version in which that was seen.
+    pub set_backs: HashMap<Workload, Vec<(Time, String)>>,
+    /// Baselines, as status will have them.
+    pub baselines: Vec<Baseline>,
+    /// Events to publish with the next report.
+    pub notices: Vec<Notice>,
+    /// The object as our own last write left it; the watch may be behind.
+    pub newest: Option<Arc<BotDegradationPolicy>>,
+    /// What keeps it from being Ready, as last reported.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Whether a policy is being decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its timers are being rebuilt from the past.
+    Restoring,
+    /// Each tick is decided.
+    Deciding,
+    /// Paused, or its spec or source cannot be used: the level holds.
+    Resting,
+}
+
+/// A tick as it was decided.
+pub struct Tick {
+    /// What was read, one per signal.
+    pub observed: Vec<Observed>,
+    /// The same, reduced to what was decided on.
+    pub readings: Vec<Reading>,
+    /// What was concluded.
+    pub decision: Decision,
+}
+
+/// A number that this process wrote to a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The version that the write made.
+    pub resource_version: String,
+    /// The number.
+    pub replicas: i32,
+}
+
+/// An Event to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Normal or Warning.
+    pub warning: bool,
+    /// One `CamelCase` word.
+    pub reason: &'static str,
+    /// What was done; repeats with equal reason and action are counted as one series.
+    pub action: String,
+    /// A sentence.
+    pub note: String,
+}
+
+/// The part of a standing that status shows and that a tick can change besides the record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outward {
+    unknown_since: Option<Time>,
+    damping: Damping,
+    flapping: bool,
+    rejected: Option<usize>,
+    blind: bool,
+}
+
+impl Standing {
+    /// A policy that this process has not known, as it is remembered.
+    pub fn new(
+        object: &BotDegradationPolicy,
+        policy: Arc<Policy>,
+        queries: Arc<[SignalQueries]>,
+        remembered: Remembered,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            generation: object.metadata.generation.unwrap_or_default(),
+            policy,
+            queries,
+            memory: remembered.memory,
+            record: remembered.record,
+            phase,
+            rebuilding: false,
+            subscription: None,
+            created: object
+                .creation_timestamp()
+                .map(|at| Time::from(at.0))
+                .unwrap_or_default(),
+            remembered_unknown_since: remembered.unknown_since,
+            last: None,
+            was_blind: remembered.was_blind,
+            rejected: None,
+            advice: Vec::new(),
+            written: HashMap::new(),
+            set_backs: HashMap::new(),
+            baselines: remembered.baselines,
+            notices: Vec::new(),
+            newest: None,
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Stops deciding: the level holds.
+    pub fn rest(&mut self) {
+        self.phase = Phase::Resting;
+        self.subscription = None;
+        self.last = None;
+    }
+
+    /// What a tick can change besides the record.
+    pub fn outward(&self) -> Outward {
+        Outward {
+            unknown_since: self.unknown_since(),
+            damping: self.memory.damping,
+            flapping: self.memory.damping.held_since.is_some(),
+            rejected: self.rejected,
+            blind: self.record.blind.is_some(),
+        }
+    }
+
+    /// Since when a signal that is compared has been Unknown: the earliest one that names no feature,
+    /// else the earliest. Status keeps it, so that a restart makes blindness no later.
+    pub fn unknown_since(&self) -> Option<Time> {
+        let earliest = |names_feature: bool| {
+            let compared = |signal: usize| self.policy.comparisons().any(|c| c.signal == signal);
+            let signals = self
+                .policy
+                .signals
+                .iter()
+                .zip(&self.memory.signals)
+                .enumerate();
+            signals
+                .filter(|(i, (signal, _))| {
+                    signal.feature.is_some() == names_feature && compared(*i)
+                })
+                .filter_map(|(_, (_, memory))| memory.unknown_since)
+                .min()
+        };
+        earliest(false).or_else(|| earliest(true))
+    }
+
+    /// Takes in an edited spec: the level is kept by its name, equal comparisons keep their times.
+    pub fn edit(
+        &mut self,
+        policy: Arc<Policy>,
+        queries: Arc<[SignalQueries]>,
+        generation: i64,
+        now: Time,
+    ) {
+        let (old, from) = (Arc::clone(&self.policy), self.memory.level);
+        self.memory = self.memory.carry_over(&old, &policy, now);
+        if old.mode == Mode::Paused && policy.mode != Mode::Paused {
+            self.memory.reset_times();
+        }
+        self.rename_history(&old, &policy);
+        self.policy = policy;
+        self.queries = queries;
+        self.generation = generation;
+        self.last = None;
+        self.advice.clear();
+        self.rejected = None;
+        for baseline in &mut self.baselines {
+            baseline.contested_by = None;
+        }
+        self.set_backs.clear();
+        let kept = self.policy.level_name(self.memory.level) == old.level_name(from);
+        let why = if kept {
+            words::MODE_CHANGED
+        } else {
+            words::SPEC_CHANGED
+        };
+        self.record.settle(&self.policy, &self.memory, now, why);
+    }
+
+    /// Takes in a pin, or that there is none.
+    pub fn hand(&mut self, pin: Option<Pin>, now: Time) {
+        let before = self.record.pin.clone();
+        self.record.pin.clone_from(&pin);
+        match (&pin, self.memory.pinned) {
+            (Some(pin), pinned) if pinned != Some(pin.level) => {
+                self.memory.pin(pin.level);
+                self.record
+                    .moved(&self.policy, &self.memory, now, words::PINNED, "pin");
+                let note = format!(
+                    "pinned to {} until {}: {}",
+                    self.policy.level_name(pin.level),
+                    pin.until,
+                    pin.reason
+                );
+                self.notice(false, words::PINNED, "Pin", note);
+            }
+            (None, Some(level)) => {
+                self.memory.unpin(now);
+                self.record
+                    .moved(&self.policy, &self.memory, now, words::UNPINNED, "pin");
+                let note = format!(
+                    "the pin to {} is over; deciding goes on from there",
+                    self.policy.level_name(level)
+                );
+                self.notice(false, words::UNPINNED, "Unpin", note);
+            }
+            _ => debug_assert!(before.is_some() == pin.is_some() || self.memory.pinned.is_none()),
+        }
+    }
+
+    /// Remembers to publish an Event.
+    pub fn notice(
+        &mut self,
+        warning: bool,
+        reason: &'static str,
+        action: impl Into<String>,
+        note: String,
+    ) {
+        self.notices.push(Notice {
+            warning,
+            reason,
+            action: action.into(),
+            note,
+        });
+    }
+
+    /// How often a workload was set back within the window, other than in this version.
+    pub fn set_backs_before(
+        &self,
+        workload: &Workload,
+        resource_version: &str,
+        now: Time,
+    ) -> usize {
+        let since = now - Span::from_secs(CONTEST_WINDOW_SECS);
+        let times = self.set_backs.get(workload).into_iter().flatten();
+        times
+            .filter(|(at, version)| *at > since && version != resource_version)
+            .count()
+    }
+
+    /// Counts a set-back, each version once.
+    pub fn count_set_back(&mut self, workload: Workload, resource_version: String, now: Time) {
+        let times = self.set_backs.entry(workload).or_default();
+        times.retain(|(at, _)| *at > now - Span::from_secs(CONTEST_WINDOW_SECS));
+        if times
+            .iter()
+            .all(|(_, version)| *version != resource_version)
+        {
+            times.push((now, resource_version));
+        }
+    }
+
+    /// The record speaks in level numbers: after an edit they are those of the new ladder.
+    fn rename_history(&mut self, old: &Policy, new: &Policy) {
+        let names: Vec<&str> = new.levels.iter().map(|level| level.name.as_str()).collect();
+        let old_names: Vec<&str> = old.levels.iter().map(|level| level.name.as_str()).collect();
+        let renumber = |level| crate::decide::level_after_edit(&old_names, &names, level);
+        self.record.level = renumber(self.record.level);
+        self.record.desired = renumber(self.record.desired);
+    }
+}
+
+impl Outward {
+    /// Whether the policy is blind.
+    pub fn is_blind(&self) -> bool {
+        self.blind
+    }
+}
+
+impl Notice {
+    /// As kube's recorder wants it.
+    pub fn event_type(&self) -> EventType {
+        if self.warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        }
+    }
+}
+
+/// Every policy's standing.
+#[derive(Default)]
+pub struct Standings(Mutex<HashMap<PolicyKey, Standing>>);
+
+impl Standings {
+    /// The map, for as short as possible: never across an await.
+    pub fn lock(&self) -> MutexGuard<'_, HashMap<PolicyKey, Standing>> {
+        // A panic while it was held leaves one policy's standing half updated, not the map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on one standing, where there is one.
+    pub fn with<T>(&self, key: &PolicyKey, work: impl FnOnce(&mut Standing) -> T) -> Option<T> {
+        self.lock().get_mut(key).map(work)
+    }
+}

@@ -1,0 +1,234 @@
+//! Replicas: baselines recorded, levels' numbers written, baselines restored.
+
+use super::{CONTEST_LIMIT, Plan, Refusal, Situation, Wanted, Write};
+use crate::policy::{Replicas, Workload};
+
+/// A workload as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Which.
+    pub workload: Workload,
+    /// The object; `None` where there is none.
+    pub found: Option<Found>,
+    /// The policy that holds it, where that is another one.
+    pub held_by: Option<String>,
+    /// The number that this process last wrote to it; `None` before the first write.
+    pub written: Option<i32>,
+    /// How often it has been set back within the contest window, up to the version in `found`.
+    pub set_backs: usize,
+}
+
+/// A workload that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// `spec.replicas`.
+    pub replicas: i32,
+    /// Who set that number last.
+    pub owner: Owner,
+}
+
+/// Who owns `spec.replicas`, by `managedFields`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Our own field manager is among the owners.
+    Us,
+    /// Somebody else: a field manager's name.
+    Other(String),
+}
+
+/// What a workload's replicas were before the policy touched it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// Which.
+    pub workload: Workload,
+    /// How many.
+    pub replicas: i32,
+    /// The field manager that keeps setting it back, once it is left alone for that.
+    pub contested_by: Option<String>,
+}
+
+/// A target that somebody has set back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetBack {
+    /// Which.
+    pub workload: Workload,
+    /// The version of the object in which it was seen.
+    pub resource_version: String,
+    /// The field manager.
+    pub by: String,
+}
+
+/// Plans every target; the writes come back, the rest goes into the plan.
+pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) -> Vec<Write> {
+    situation
+        .targets
+        .iter()
+        .filter_map(|target| plan_target(situation, target, plan))
+        .collect()
+}
+
+fn plan_target(situation: &Situation<'_>, target: &Target, plan: &mut Plan) -> Option<Write> {
+    let baseline = situation
+        .baselines
+        .iter()
+        .find(|b| b.workload == target.workload);
+    let wanted = match situation.wanted {
+        Wanted::Level { level, .. } => situation.policy.replicas_at(level, &target.workload),
+        Wanted::HandBack => None,
+    };
+    if let (Some(holder), Wanted::Level { .. }) = (&target.held_by, situation.wanted) {
+        plan.refusals.push(conflict(target, holder));
+        return None;
+    }
+    let Some(found) = &target.found else {
+        return plan_absent(situation, target, wanted.and(baseline), plan);
+    };
+    match (wanted, baseline) {
+        (None, None) => None,
+        (None, Some(baseline)) => restore(situation, target, found, baseline, plan),
+        (Some(replicas), None) => {
+            let baseline = Baseline {
+                workload: target.workload.clone(),
+                replicas: found.replicas,
+                contested_by: None,
+            };
+            hold(target, found, replicas, baseline, plan)
+        }
+        (Some(_), Some(baseline)) if baseline.contested_by.is_some() => {
+            leave_alone(baseline.clone(), plan);
+            None
+        }
+        (Some(replicas), Some(baseline)) => {
+            let baseline = with_set_back(target, found, replicas, baseline.clone(), plan)?;
+            hold(target, found, replicas, baseline, plan)
+        }
+    }
+}
+
+/// A workload that does not exist is named as soon as the ladder names it, not only in the incident.
+fn plan_absent(
+    situation: &Situation<'_>,
+    target: &Target,
+    kept: Option<&Baseline>,
+    plan: &mut Plan,
+) -> Option<Write> {
+    if let Wanted::Level { .. } = situation.wanted {
+        let Workload { kind, name } = &target.workload;
+        plan.refusals.push(Refusal {
+            reason: "TargetNotFound",
+            message: format!("there is no {kind} {name} in this namespace: create it, or take it out of spec.levels"),
+        });
+    }
+    if let Some(baseline) = kept {
+        plan.record.push(baseline.clone());
+        plan.settled.push(baseline.clone());
+    }
+    None
+}
+
+/// Takes a number that somebody else has set meanwhile as the new baseline. `None` once that has
+/// happened too often: then the target is left alone.
+fn with_set_back(
+    target: &Target,
+    found: &Found,
+    replicas: Replicas,
+    mut baseline: Baseline,
+    plan: &mut Plan,
+) -> Option<Baseline> {
+    let Owner::Other(manager) = &found.owner else {
+        return Some(baseline);
+    };
+    if found.replicas == replicas.of(baseline.replicas) {
+        return Some(baseline);
+    }
+    baseline.replicas = found.replicas;
+    if target.written.is_some() {
+        plan.set_backs.push(SetBack {
+            workload: target.workload.clone(),
+            resource_version: found.resource_version.clone(),
+            by: manager.clone(),
+        });
+        if target.set_backs + 1 >= CONTEST_LIMIT {
+            baseline.contested_by = Some(manager.clone());
+            leave_alone(baseline, plan);
+            return None;
+        }
+    }
+    Some(baseline)
+}
+
+/// Writes the level's number, counted from the baseline, where it is not there already.
+fn hold(
+    target: &Target,
+    found: &Found,
+    replicas: Replicas,
+    baseline: Baseline,
+    plan: &mut Plan,
+) -> Option<Write> {
+    let to = replicas.of(baseline.replicas);
+    plan.record.push(baseline.clone());
+    plan.settled.push(baseline);
+    (to != found.replicas).then(|| scale(target, found, to, false))
+}
+
+/// Writes the baseline back, unless somebody else has set a number meanwhile: that one stands.
+fn restore(
+    situation: &Situation<'_>,
+    target: &Target,
+    found: &Found,
+    baseline: &Baseline,
+    plan: &mut Plan,
+) -> Option<Write> {
+    if baseline.contested_by.is_some() {
+        // At level 0, and when all is handed back, the contest is over and its baseline forgotten.
+        if situation.level() > 0 {
+            leave_alone(baseline.clone(), plan);
+        }
+        return None;
+    }
+    if found.replicas == baseline.replicas || found.owner != Owner::Us {
+        return None;
+    }
+    plan.record.push(baseline.clone());
+    Some(scale(target, found, baseline.replicas, true))
+}
+
+fn scale(target: &Target, found: &Found, to: i32, restore: bool) -> Write {
+    Write::Scale {
+        workload: target.workload.clone(),
+        uid: found.uid.clone(),
+        resource_version: found.resource_version.clone(),
+        from: found.replicas,
+        to,
+        restore,
+    }
+}
+
+fn leave_alone(baseline: Baseline, plan: &mut Plan) {
+    let Workload { kind, name } = &baseline.workload;
+    let by = baseline.contested_by.as_deref().unwrap_or("somebody");
+    plan.refusals.push(Refusal {
+        reason: "TargetContested",
+        message: format!(
+            "{kind} {name} is left alone: the field manager {by} keeps setting its replicas back. \
+             Let it ignore spec.replicas, or take the target out of spec.levels"
+        ),
+    });
+    plan.record.push(baseline.clone());
+    plan.settled.push(baseline);
+}
+
+fn conflict(target: &Target, holder: &str) -> Refusal {
+    let Workload { kind, name } = &target.workload;
+    Refusal {
+        reason: "TargetConflict",
+        message: format!(
+            "{kind} {name} is held by the policy {holder}, which was there first: \
+             name it in one policy only"
+        ),
+    }
+}

@@ -1,0 +1,122 @@
+//! What the pollers count about themselves.
+
+use std::fmt::Write;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::decide::{Reading, Unknown};
+
+/// Metrics of all pollers together; clones count into the same.
+#[derive(Clone, Debug)]
+pub struct PollerMetrics {
+    pub(super) queries: Family<Outcomes, Counter>,
+    pub(super) duration: Family<OfSource, Histogram>,
+    pub(super) held_back: Family<OfSource, Counter>,
+    pub(super) skipped_ticks: Family<OfSource, Counter>,
+    pub(super) backing_off: Family<OfSource, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfSource {
+    pub(super) source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Outcomes {
+    source: String,
+    outcome: Outcome,
+}
+
+/// `Value`, or the class of what was Unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Outcome(Option<Unknown>);
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(self.0.map_or("Value", Unknown::as_str))
+    }
+}
+
+impl Default for PollerMetrics {
+    fn default() -> Self {
+        Self {
+            queries: Family::default(),
+            // 1 ms to 8 s
+            duration: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.001, 2.0, 14))
+            }),
+            held_back: Family::default(),
+            skipped_ticks: Family::default(),
+            backing_off: Family::default(),
+        }
+    }
+}
+
+impl PollerMetrics {
+    /// Makes the metrics visible.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "queries",
+            "Queries sent, by source and by what the answer was: Value, or the class of an Unknown",
+            self.queries.clone(),
+        );
+        registry.register_with_unit(
+            "query_duration",
+            "Time from sending a query to the end of its answer",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        registry.register(
+            "queries_held_back",
+            "Queries answered as Transport without asking, while the source is left alone",
+            self.held_back.clone(),
+        );
+        registry.register(
+            "ticks_skipped",
+            "Ticks that were over before they could begin",
+            self.skipped_ticks.clone(),
+        );
+        registry.register(
+            "source_backing_off",
+            "1 while the source is left alone because it cannot be reached",
+            self.backing_off.clone(),
+        );
+    }
+
+    /// Forgets a source that is gone.
+    pub fn forget(&self, source: &str) {
+        let of = OfSource {
+            source: source.to_owned(),
+        };
+        self.duration.remove(&of);
+        self.held_back.remove(&of);
+        self.skipped_ticks.remove(&of);
+        self.backing_off.remove(&of);
+        for class in Unknown::ALL.into_iter().map(Some).chain([None]) {
+            self.queries.remove(&Outcomes {
+                source: source.to_owned(),
+                outcome: Outcome(class),
+            });
+        }
+    }
+
+    pub(super) fn asked(&self, source: &str, reading: Reading, took: std::time::Duration) {
+        let outcome = Outcome(match reading {
+            Reading::Value(_) => None,
+            Reading::Unknown(class) => Some(class),
+        });
+        let source = source.to_owned();
+        let of = OfSource {
+            source: source.clone(),
+        };
+        self.duration.get_or_create(&of).observe(took.as_secs_f64());
+        self.queries
+            .get_or_create(&Outcomes { source, outcome })
+            .inc();
+    }
+}

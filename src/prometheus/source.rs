@@ -1,0 +1,37 @@
+//! Where and how to ask: what a `MetricsSource` says, understood.
+
+use crate::time::Span;
+
+/// A Prometheus, and what to send along. Credentials and TLS settings will be fields here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The `MetricsSource`'s name.
+    pub name: String,
+    /// The base URL: `http` or `https`, with or without a path in front of `/api/v1`.
+    pub url: String,
+    /// The longest that an answer may take, its body included.
+    pub timeout: Span,
+    /// Queries are evaluated this long before the tick, for sources whose scrapes take their time.
+    pub evaluation_delay: Span,
+    /// The most queries that are under way at once.
+    pub max_concurrent_queries: usize,
+    /// Sent with each request.
+    pub headers: Vec<(String, String)>,
+    /// Sent as form fields with each request.
+    pub query_params: Vec<(String, String)>,
+}
+
+impl Source {
+    /// A source with the defaults.
+    pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+            timeout: Span::from_secs(5),
+            evaluation_delay: Span::ZERO,
+            max_concurrent_queries: 8,
+            headers: Vec::new(),
+            query_params: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The typed signals as `PromQL`. Each template is parsed as it stands here; its selectors are then
+//! replaced in the tree, so nothing that a user wrote is ever part of a text that is parsed.
+
+use std::convert::Infallible;
+
+use promql_parser::label::{MatchOp, Matcher, Matchers};
+use promql_parser::parser::{self, Expr, NumberLiteral, VectorSelector};
+
+use super::promql;
+use super::query::Query;
+use super::signals::{Count, SignalQueries};
+use super::walk::walk;
+use crate::time::Span;
+
+// 0 where there is traffic and no error series, which a plain ratio reads as empty
+const ERROR_RATIO: &str = "(sum(rate(errors[1m])) or sum(rate(all[1m])) * 0) / sum(rate(all[1m]))";
+const COUNT: &str = "sum(increase(all[1m]))";
+const SAMPLES: &str = "max(count_over_time(all[1m]))";
+const ERRORS_EXIST: &str = "max(count_over_time(errors[1m]))";
+// classic buckets first, a native histogram otherwise
+const LATENCY: &str = "histogram_quantile(0.5, sum by (le) (rate(buckets[1m]))) \
+    or histogram_quantile(0.5, sum(rate(native[1m])))";
+const LATENCY_COUNT: &str =
+    "sum(increase(infinite[1m])) or histogram_count(sum(increase(native[1m])))";
+const LATENCY_SAMPLES: &str =
+    "max(count_over_time(infinite[1m])) or max(count_over_time(native[1m]))";
+// all observations in +Inf: the quantile is then the highest finite bound
+const TOP: &str =
+    "histogram_quantile(0.5, sum by (le) (finite) * 0 or sum by (le) (infinite) * 0 + 1)";
+
+/// A latency signal, parsed.
+pub(super) struct Latency<'a> {
+    pub(super) histogram: &'a str,
+    pub(super) quantile: f64,
+    pub(super) matchers: &'a [Matcher],
+    pub(super) window: Span,
+}
+
+/// The queries of a latency quantile.
+pub(super) fn latency(
+    name: String,
+    of: &Latency<'_>,
+    min_requests: u32,
+) -> Result<SignalQueries, String> {
+    let bucket = format!("{}_bucket", of.histogram);
+    let le = |op, value| {
+        let bound = Matcher::new(op, "le", value);
+        [of.matchers, &[bound]].concat()
+    };
+    let selectors = [
+        ("buckets", selector(&bucket, of.matchers)?),
+        ("native", selector(of.histogram, of.matchers)?),
+        ("infinite", selector(&bucket, &le(MatchOp::Equal, "+Inf"))?),
+        ("finite", selector(&bucket, &le(MatchOp::NotEqual, "+Inf"))?),
+    ];
+    let fill = |template, quantile| fill(template, &selectors, of.window, quantile);
+    Ok(SignalQueries {
+        name,
+        value: fill(LATENCY, Some(of.quantile))?,
+        count: Some(Count {
+            query: fill(LATENCY_COUNT, None)?,
+            at_least: f64::from(min_requests),
+        }),
+        top: Some(fill(TOP, None)?),
+        samples: Some(fill(LATENCY_SAMPLES, None)?),
+        errors_exist: None,
+        window: Some(of.window),
+    })
+}
+
+/// The queries of an error ratio; `matchers` are those of all requests and those of the errors.
+pub(super) fn error_ratio(
+    name: String,
+    counter: &str,
+    (matchers, errors): (&[Matcher], &[Matcher]),
+    window: Span,
+    min_requests: u32,
+) -> Result<SignalQueries, String> {
+    let selectors = [
+        ("all", selector(counter, matchers)?),
+        ("errors", selector(counter, &[matchers, errors].concat())?),
+    ];
+    let fill = |template| fill(template, &selectors, window, None);
+    Ok(SignalQueries {
+        name,
+        value: fill(ERROR_RATIO)?,
+        count: Some(Count {
+            query: fill(COUNT)?,
+            at_least: f64::from(min_requests),
+        }),
+        top: None,
+        samples: Some(fill(SAMPLES)?),
+        errors_exist: Some(fill(ERRORS_EXIST)?),
+        window: Some(window),
+    })
+}
+
+/// The selector of a metric. A name that `PromQL` cannot take bare becomes a matcher.
+fn selector(metric: &str, matchers: &[Matcher]) -> Result<VectorSelector, String> {
+    if metric.is_empty() || metric.chars().any(char::is_control) {
+        return Err(format!("is {metric:?}, which no metric is called"));
+    }
+    let legacy = metric.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == ':')
+        && metric
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+    // a keyword such as `sum` or `inf` is no name either
+    let bare = legacy
+        && matches!(parser::parse(metric), Ok(Expr::VectorSelector(v)) if v.name.as_deref() == Some(metric));
+    let mut all = matchers.to_vec();
+    if !bare {
+        all.insert(0, Matcher::new(MatchOp::Equal, "__name__", metric));
+    }
+    let name = bare.then(|| metric.to_owned());
+    Ok(VectorSelector::new(name, Matchers::new(all)))
+}
+
+/// A template with its selectors, ranges and (where given) numbers replaced.
+fn fill(
+    template: &str,
+    selectors: &[(&str, VectorSelector)],
+    window: Span,
+    quantile: Option<f64>,
+) -> Result<Query, String> {
+    let mut expr = parser::parse(template)?;
+    let replace = |placeholder: &mut VectorSelector| {
+        let name = placeholder.name.as_deref().unwrap_or_default();
+        if let Some((_, selector)) = selectors.iter().find(|(role, _)| *role == name) {
+            *placeholder = selector.clone();
+        }
+    };
+    let Ok(()) = walk::<Infallible>(&mut expr, &mut |node| {
+        match node {
+            Expr::VectorSelector(selector) => replace(selector),
+            Expr::MatrixSelector(range) => {
+                replace(&mut range.vs);
+                range.range = window.to_duration();
+            }
+            Expr::NumberLiteral(number) => {
+                *number = NumberLiteral::new(quantile.unwrap_or(number.val));
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    promql::print(&expr)
+}
