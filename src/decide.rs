@@ -24,7 +24,7 @@ mod sentence;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decision::{Blocker, Cause, Decision, Reason, Transition};
 pub use edit::level_after_edit;
@@ -60,6 +60,6 @@ use crate::time::Time;
 ///   intervals makes times start again, as the text of the rules says.
 /// - `policy.mode` is not `Paused`: a paused policy does not decide.
 pub fn decide(policy: &Policy, readings: &[Reading], memory: &mut Memory, now: Time) -> Decision {
-    observe(policy, readings, memory, now);
-    conclude::conclude(policy, readings, memory, now)
+    let counted = observe::count(policy, readings, memory, now);
+    conclude::conclude(policy, readings, memory, counted, now)
 }

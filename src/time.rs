@@ -39,12 +39,14 @@ impl Time {
 
     /// The first multiple of `interval` since the Unix epoch that is later than `self`.
     /// A zero interval counts as one millisecond.
+    #[must_use]
     pub fn next_tick(self, interval: Span) -> Self {
         let step = interval.0.max(1);
         Self((self.0.div_euclid(step) + 1) * step)
     }
 
     /// The last multiple of `interval` since the Unix epoch that is not later than `self`.
+    #[must_use]
     pub fn last_tick(self, interval: Span) -> Self {
         let step = interval.0.max(1);
         Self(self.0.div_euclid(step) * step)

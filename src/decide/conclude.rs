@@ -4,7 +4,7 @@ use super::blindness::Blindness;
 use super::damping::half_life;
 use super::decision::{Cause, Decision, Reason, Transition};
 use super::memory::Memory;
-use super::observe::feature_disabled;
+use super::observe::{Counted, feature_disabled};
 use super::outlook::{self, Outlook};
 use super::reading::Reading;
 use super::rung::{Rung, rungs};
@@ -16,11 +16,12 @@ pub(super) fn conclude(
     policy: &Policy,
     readings: &[Reading],
     memory: &mut Memory,
+    counted: Counted,
     now: Time,
 ) -> Decision {
-    let blind = Blindness::of(policy, memory, now);
+    let blind = counted.blind;
     memory.damping.release_when_due(policy, now);
-    let mut transition = escalation(policy, readings, memory, blind, now);
+    let mut transition = escalation(policy, readings, memory, counted, now);
     if let Some(escalation) = &transition {
         carry_out(policy, memory, escalation, now);
     }
@@ -33,7 +34,7 @@ pub(super) fn conclude(
     }
     let before = memory.applied;
     memory.applied = applied(policy, memory);
-    let mut next_change = outlook::next_change(policy, memory, blind, recovery, now);
+    let mut next_change = outlook::next_change(policy, memory, counted, recovery, now);
     if before != memory.applied && moves_a_room(policy, memory) {
         let next_tick = now.next_tick(policy.interval);
         next_change = Some(next_change.map_or(next_tick, |at| at.min(next_tick)));
@@ -60,13 +61,13 @@ fn escalation(
     policy: &Policy,
     readings: &[Reading],
     memory: &Memory,
-    blind: Blindness,
+    Counted { breached, blind }: Counted,
     now: Time,
 ) -> Option<Transition> {
-    let highest = rungs(policy, &memory.comparisons)
-        .skip(memory.level)
-        .filter(|rung| rung.fires())
-        .last();
+    let above = || rungs(policy, &memory.comparisons).skip(memory.level);
+    let highest = breached
+        .then(|| above().filter(|rung| rung.fires()).last())
+        .flatten();
     let by_blindness = blind
         .level(policy)
         .filter(|&level| level > memory.level && highest.is_none_or(|rung| rung.level < level));

@@ -28,6 +28,24 @@ pub(super) enum Seen {
 ///
 /// Those of [`decide`](super::decide).
 pub fn observe(policy: &Policy, readings: &[Reading], memory: &mut Memory, now: Time) {
+    count(policy, readings, memory, now);
+}
+
+/// What concluding a tick would otherwise have to look for again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    /// Whether any comparison is breached: where none is, no rung fires nor will.
+    pub(super) breached: bool,
+    pub(super) blind: Blindness,
+}
+
+/// [`observe`], with what it came across.
+pub(super) fn count(
+    policy: &Policy,
+    readings: &[Reading],
+    memory: &mut Memory,
+    now: Time,
+) -> Counted {
     debug_assert_eq!(readings.len(), policy.signals.len(), "one reading a signal");
     debug_assert_eq!(
         memory.signals.len(),
@@ -48,17 +66,20 @@ pub fn observe(policy: &Policy, readings: &[Reading], memory: &mut Memory, now: 
         }
     }
     let patience = policy.interval.times(2);
+    let mut breached = false;
     let mut of_comparisons = memory.comparisons.iter_mut();
     for rung in &policy.levels {
         for (comparison, of_comparison) in rung.when.comparisons.iter().zip(of_comparisons.by_ref())
         {
             let seen = seen_at(policy, readings, &memory.signals, comparison.signal);
-            count_comparison(comparison, seen, of_comparison, now, patience);
+            breached |= count_comparison(comparison, seen, of_comparison, now, patience);
         }
     }
-    if Blindness::of(policy, memory, now).signal.is_some() {
+    let blind = Blindness::of(policy, memory, now);
+    if blind.signal.is_some() {
         memory.last_blind = Some(now);
     }
+    Counted { breached, blind }
 }
 
 /// Counts a signal's reading; true where its feature has just ceased to be Disabled.
@@ -140,6 +161,7 @@ pub(super) fn seen_at(
     }
 }
 
+/// Counts a comparison's reading; true where it is breached.
 #[inline]
 fn count_comparison(
     comparison: &Comparison,
@@ -147,7 +169,7 @@ fn count_comparison(
     memory: &mut ComparisonMemory,
     now: Time,
     patience: Span,
-) {
+) -> bool {
     let (breached, clear) = match seen {
         Seen::Value(value) => verdict(comparison, value),
         Seen::Clear(_) => (false, true),
@@ -155,7 +177,7 @@ fn count_comparison(
             if let Some(last) = &mut memory.last_known {
                 last.unknown_since = true;
             }
-            return;
+            return false;
         }
     };
     let (mut breached_for, mut clear_for) = (Span::ZERO, Span::ZERO);
@@ -185,6 +207,7 @@ fn count_comparison(
             unknown_since: false,
         }),
     };
+    breached
 }
 
 /// Whether a number breaches a comparison, and whether it is clear of it.

@@ -3,6 +3,7 @@
 use super::blindness::Blindness;
 use super::decision::Blocker;
 use super::memory::Memory;
+use super::observe::Counted;
 use super::rung::rungs;
 use crate::policy::{LevelNumber, Policy};
 use crate::time::{Span, Time};
@@ -81,16 +82,21 @@ fn least_clear(policy: &Policy, memory: &Memory, now: Time) -> Option<Blocker> {
 pub(super) fn next_change(
     policy: &Policy,
     memory: &Memory,
-    blind: Blindness,
+    Counted { breached, blind }: Counted,
     recovery: Outlook,
     now: Time,
 ) -> Option<Time> {
-    let rising = rungs(policy, &memory.comparisons)
-        .skip(memory.level)
-        .filter_map(|rung| rung.fires_at(now));
-    rising
-        .chain(blind.onset)
-        .chain(recovery.due)
-        .chain(memory.damping.release_at(policy))
-        .min()
+    let rising = || {
+        let above = rungs(policy, &memory.comparisons).skip(memory.level);
+        above.filter_map(|rung| rung.fires_at(now)).min()
+    };
+    [
+        breached.then(rising).flatten(),
+        blind.onset,
+        recovery.due,
+        memory.damping.release_at(policy),
+    ]
+    .into_iter()
+    .flatten()
+    .min()
 }

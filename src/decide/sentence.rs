@@ -98,7 +98,7 @@ impl Writer<'_> {
         let mut breached = views.filter(|(_, of)| of.breached_now());
         if let Some((comparison, of)) = breached.next() {
             self.reading(out, comparison)?;
-            self.past(out, comparison)?;
+            past(out, comparison)?;
             return write!(out, " for {} of {}", of.breached_for, comparison.hold);
         }
         let unknown = |s: &usize| matches!(self.seen(*s), Seen::Unknown(_));
@@ -242,21 +242,13 @@ impl Writer<'_> {
             return Ok(());
         };
         self.reading(out, comparison)?;
-        self.past(out, comparison)?;
+        past(out, comparison)?;
         let mut own = rungs(self.policy, &self.memory.comparisons).skip(level.saturating_sub(1));
         let breached_for = own.next().and_then(|rung| rung.breached_for(index));
         match breached_for {
             Some(span) if span > Span::ZERO => write!(out, " for {span}"),
             _ => Ok(()),
         }
-    }
-
-    fn past(&self, out: &mut String, comparison: &Comparison) -> fmt::Result {
-        let side = match comparison.direction {
-            Direction::Above => "above",
-            Direction::Below => "below",
-        };
-        write!(out, " {side} {}", comparison.threshold_text)
     }
 
     fn reading(&self, out: &mut String, comparison: &Comparison) -> fmt::Result {
@@ -292,6 +284,14 @@ impl Writer<'_> {
         };
         write!(out, "; {why}: {} ({name}) is applied", decision.applied)
     }
+}
+
+fn past(out: &mut String, comparison: &Comparison) -> fmt::Result {
+    let side = match comparison.direction {
+        Direction::Above => "above",
+        Direction::Below => "below",
+    };
+    write!(out, " {side} {}", comparison.threshold_text)
 }
 
 /// A number with as few digits, four or more, as still say on which side it is.

@@ -203,9 +203,9 @@ fn parse_time(at: &Value) -> Result<Time, String> {
     let seconds = at
         .as_f64()
         .ok_or_else(|| format!("the time {at} is no number of Unix seconds"))?;
-    // the calendar of RFC 3339 ends with the year 9999
-    if !(0.0..=253_402_300_799.0).contains(&seconds) {
-        return Err(format!("the time {at} is not between 1970 and 9999"));
+    // what RFC 3339 can write
+    if !(-62_135_596_800.0..=253_402_207_200.0).contains(&seconds) {
+        return Err(format!("the time {at} is not between the years 1 and 9999"));
     }
     #[allow(clippy::cast_possible_truncation)] // rounded and bounded
     let millis = (seconds * 1000.0).round() as i64;
