@@ -8,7 +8,7 @@ use clap::Parser;
 
 /// A chat bot that is built to be degraded.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "chatbotler", version)]
+#[command(name = "chatbotler", version, args_override_self = true)]
 pub struct Config {
     /// Where to serve the page, the chat, metrics and health
     #[arg(

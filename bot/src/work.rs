@@ -67,7 +67,7 @@ impl Costs {
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // bounded by the options
     fn work(&self, ms: f64) -> Work {
-        Work((ms * self.rounds_per_ms) as u64)
+        Work::rounds((ms * self.rounds_per_ms) as u64)
     }
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn calibrate() -> f64 {
     const ROUNDS: u64 = 300_000;
     let tries = (0..12).map(|_| {
         let start = Instant::now();
-        Work(ROUNDS).perform();
+        Work::rounds(ROUNDS).perform();
         start.elapsed()
     });
     let best = tries.min().unwrap_or_default();
