@@ -1,5 +1,7 @@
 //! The command line; every option can also be given by the environment.
 
+#![allow(clippy::doc_markdown)] // these comments are the help text, where backticks are noise
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

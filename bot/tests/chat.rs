@@ -1,7 +1,5 @@
 //! The bot over real HTTP: what is answered, what is declined and how, what is counted.
 
-#![allow(clippy::unwrap_used)]
-
 mod common;
 
 use common::{Mount, flags, start};

@@ -1,7 +1,5 @@
 //! Purity by dependency list.
 
-#![allow(clippy::unwrap_used)]
-
 use std::process::Command;
 
 #[test]

@@ -1,7 +1,5 @@
 //! Flags from a mounted directory, as the kubelet swaps it.
 
-#![allow(clippy::unwrap_used)]
-
 mod common;
 
 use common::{Bot, Mount, flags, start};
@@ -11,9 +9,8 @@ async fn state(bot: &Bot, state: &str) {
     bot.until(&series, 1.0).await;
 }
 
-async fn animations(bot: &Bot) -> String {
-    let status = bot.status().await;
-    status["features"][2]["state"].as_str().unwrap().to_owned()
+async fn animations(bot: &Bot) -> serde_json::Value {
+    bot.status().await["features"][2]["state"].clone()
 }
 
 #[tokio::test]
