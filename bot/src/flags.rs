@@ -169,7 +169,7 @@ impl FlagStore {
                 "flags in force"
             );
         }
-        self.metrics.obey(flags.level, flags.epoch, &features);
+        self.metrics.obey(flags.level, flags.epoch, features);
         self.current.store(Arc::new(Snapshot {
             level: flags.level,
             level_name: flags.level_name,
