@@ -10,26 +10,13 @@ use brownout::time::Span;
 
 /// Four signals, three rungs, seven comparisons.
 pub(crate) fn example() -> Policy {
-    let features = vec![
-        feature("animations", Tier::Luxury, Values::Boolean),
-        feature(
-            "ai-chat",
-            Tier::Important,
-            Values::Integers {
-                enabled: 512,
-                reduced: 96,
-                disabled: 0,
-            },
-        ),
-        feature("commands", Tier::Critical, Values::Boolean),
-    ];
+    let features = features();
     let disabled = Some(State::Disabled);
     let states = [
         vec![disabled, None, None],
         vec![None, disabled, None],
         vec![None, disabled, None],
     ];
-    let (latency, errors, ai_errors, backlog) = (0, 1, 2, 3);
     Policy {
         namespace: "bots".into(),
         name: "chatbotler".into(),
@@ -37,36 +24,8 @@ pub(crate) fn example() -> Policy {
         interval: Span::from_secs(15),
         source: "default".into(),
         max_level: None,
-        signals: vec![
-            signal("latency-p95", None, LowTraffic::Clear),
-            signal("error-ratio", None, LowTraffic::Clear),
-            signal("ai-errors", Some(1), LowTraffic::Clear),
-            signal("backlog", None, LowTraffic::Hold),
-        ],
-        levels: vec![
-            level(
-                "shed-luxury",
-                vec![
-                    above(latency, "1.5", 30, None),
-                    above(errors, "0.05", 30, Some(0.02)),
-                    above(backlog, "200", 15, None),
-                ],
-            ),
-            level(
-                "lighten",
-                vec![
-                    above(latency, "3", 30, None),
-                    above(ai_errors, "0.3", 60, None),
-                ],
-            ),
-            level(
-                "critical-only",
-                vec![
-                    above(latency, "8", 60, None),
-                    above(errors, "0.3", 30, None),
-                ],
-            ),
-        ],
+        signals: signals(),
+        levels: levels(),
         recovery: Recovery {
             after: Span::from_secs(300),
             tolerance: 0.1,
@@ -96,6 +55,59 @@ pub(crate) fn day() -> Vec<[Reading; 4]> {
         .chain(stretch(high, 8))
         .chain(stretch(gap, 2));
     incident.chain(stretch(calm, 70)).collect()
+}
+
+fn features() -> Vec<Feature> {
+    vec![
+        feature("animations", Tier::Luxury, Values::Boolean),
+        feature(
+            "ai-chat",
+            Tier::Important,
+            Values::Integers {
+                enabled: 512,
+                reduced: 96,
+                disabled: 0,
+            },
+        ),
+        feature("commands", Tier::Critical, Values::Boolean),
+    ]
+}
+
+fn signals() -> Vec<Signal> {
+    vec![
+        signal("latency-p95", None, LowTraffic::Clear),
+        signal("error-ratio", None, LowTraffic::Clear),
+        signal("ai-errors", Some(1), LowTraffic::Clear),
+        signal("backlog", None, LowTraffic::Hold),
+    ]
+}
+
+fn levels() -> Vec<Level> {
+    let (latency, errors, ai_errors, backlog) = (0, 1, 2, 3);
+    vec![
+        level(
+            "shed-luxury",
+            vec![
+                above(latency, "1.5", 30, None),
+                above(errors, "0.05", 30, Some(0.02)),
+                above(backlog, "200", 15, None),
+            ],
+        ),
+        level(
+            "lighten",
+            vec![
+                above(latency, "3", 30, None),
+                above(ai_errors, "0.3", 60, None),
+            ],
+        ),
+        level(
+            "critical-only",
+            vec![
+                above(latency, "8", 60, None),
+                above(errors, "0.3", 30, None),
+            ],
+        ),
+    ]
 }
 
 fn feature(name: &str, tier: Tier, values: Values) -> Feature {

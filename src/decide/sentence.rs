@@ -231,9 +231,9 @@ impl Writer<'_> {
             .signals
             .get(signal)
             .and_then(|of| of.unknown_since);
-        match since {
-            Some(since) => format!("{name} Unknown ({class}) for {}", self.now - since),
-            None => format!("{name} Unknown ({class})"),
+        match since.map(|since| self.now - since) {
+            Some(span) if span > Span::ZERO => format!("{name} Unknown ({class}) for {span}"),
+            _ => format!("{name} Unknown ({class})"),
         }
     }
 

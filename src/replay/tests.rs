@@ -61,65 +61,31 @@ fn values_that_are_no_finite_numbers() {
     }
 }
 
+/// The object of series, and why it is refused.
+const REFUSED: &str = r#"
+{"c":[]} | signals.c: the policy has no such signal, only a, b
+{"a":[[0,"1"]],"a":[]} | signals.a: this series is there twice
+{"a":[[0,"1"],[0.0004,"2"]]} | signals.a[1]: a second sample at 1970-01-01T00:00:00Z
+{"a":[[0,"1"],[1,"many"]]} | signals.a[1]: the value "many" is no number; null says that there is none
+{"a":[[0," 1"]]} | signals.a[0]: the value " 1" is no number; null says that there is none
+{"a":[[0,1.5]]} | signals.a[0]: values are strings: write "1.5"
+{"a":[["0","1"]]} | signals.a[0]: the time "0" is no number of Unix seconds
+{"a":[[1e12,"1"]]} | signals.a[0]: the time 1000000000000.0 is not between the years 1 and 9999
+{"a":[[0]]} | signals.a[0]: [0] is no pair of a time and a value
+{"a":[[0,true]]} | signals.a[0]: true is no value: a string, null or {"unknown":"<reason>"}
+{"a":[],"b":[]} | signals: there is no sample in any series, so there is nothing to replay
+{} | signals: there is no sample in any series, so there is nothing to replay
+"#;
+
 #[test]
 fn refusals_name_the_series_and_the_place() {
-    let rows = [
-        (
-            r#"{"c":[]}"#,
-            "signals.c: the policy has no such signal, only a, b",
-        ),
-        (
-            r#"{"a":[[0,"1"]],"a":[]}"#,
-            "signals.a: this series is there twice",
-        ),
-        (
-            r#"{"a":[[0,"1"],[0.0004,"2"]]}"#,
-            "signals.a[1]: a second sample at 1970-01-01T00:00:00Z",
-        ),
-        (
-            r#"{"a":[[0,"1"],[1,"many"]]}"#,
-            r#"signals.a[1]: the value "many" is no number; null says that there is none"#,
-        ),
-        (
-            r#"{"a":[[0," 1"]]}"#,
-            r#"signals.a[0]: the value " 1" is no number; null says that there is none"#,
-        ),
-        (
-            r#"{"a":[[0,1.5]]}"#,
-            r#"signals.a[0]: values are strings: write "1.5""#,
-        ),
-        (
-            r#"{"a":[["0","1"]]}"#,
-            r#"signals.a[0]: the time "0" is no number of Unix seconds"#,
-        ),
-        (
-            r#"{"a":[[1e12,"1"]]}"#,
-            "signals.a[0]: the time 1000000000000.0 is not between the years 1 and 9999",
-        ),
-        (
-            r#"{"a":[[0]]}"#,
-            "signals.a[0]: [0] is no pair of a time and a value",
-        ),
-        (
-            r#"{"a":[[0,true]]}"#,
-            r#"signals.a[0]: true is no value: a string, null or {"unknown":"<reason>"}"#,
-        ),
-        (
-            r#"{"a":[],"b":[]}"#,
-            "signals: there is no sample in any series, so there is nothing to replay",
-        ),
-        (
-            "{}",
-            "signals: there is no sample in any series, so there is nothing to replay",
-        ),
-    ];
-    for (signals, expected) in rows {
+    for line in REFUSED.trim().lines() {
+        let (signals, expected) = line.split_once(" | ").unwrap();
         assert_eq!(refusal(&format!(r#"{{"signals":{signals}}}"#)), expected);
     }
     let word = refusal(r#"{"signals":{"a":[[0,{"unknown":"empty"}]]}}"#);
-    assert!(word.starts_with(
-        r#"signals.a[0]: {"unknown":"empty"} names no reason; reasons are Transport, "#
-    ));
+    let start = r#"signals.a[0]: {"unknown":"empty"} names no reason; reasons are Transport, "#;
+    assert!(word.starts_with(start));
     for shape in [
         "",
         "[]",
@@ -127,8 +93,9 @@ fn refusals_name_the_series_and_the_place() {
         r#"{"signals":[]}"#,
         r#"{"signals":{"a":{}}}"#,
     ] {
+        let refusal = refusal(shape);
         assert!(
-            refusal(shape).starts_with("no series of the form {\"signals\":"),
+            refusal.starts_with(r#"no series of the form {"signals":"#),
             "{shape}"
         );
     }

@@ -104,3 +104,14 @@ fn h_grows_with_the_ladder() {
     run.seconds = 2 * 2 * 300 - 10;
     assert!(run.last("11").transition.unwrap().flap);
 }
+
+#[test]
+fn the_limit_itself_does_not_hold() {
+    for (penalty, held) in [(1000.0, false), (1000.1, true)] {
+        let mut run = Run::of(policy(&["any a>10"]));
+        run.memory.recovered_at = Some(at(-10));
+        run.memory.damping.penalty = penalty;
+        run.memory.damping.at = Some(at(0));
+        assert_eq!(run.last("11").flapping, held, "{penalty} + 1000");
+    }
+}

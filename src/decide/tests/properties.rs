@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::random::scenario;
 use crate::decide::Unknown::{Empty, LowTraffic, NaN};
-use crate::decide::{ComparisonMemory, Decision, Memory, Reading, Reason, decide, sentence};
+use crate::decide::{
+    ComparisonMemory, Decision, Memory, Reading, Reason, decide, observe, sentence,
+};
 use crate::policy::{self, Comparison, LevelNumber, Policy, Quantifier};
 use crate::time::{Span, Time};
 
@@ -102,6 +104,20 @@ proptest! {
             prop_assert_eq!(&(decision, memory.clone()), expected);
         }
         prop_assert_eq!(run(&policy, &ticks), whole, "the same input gives the same output");
+    }
+
+    #[test]
+    fn a_restart_rebuilds_the_times_by_observing((policy, ticks) in scenario()) {
+        let mut rebuilt = Memory::new(&policy);
+        for ((decision, memory), (at, readings)) in run(&policy, &ticks).iter().zip(&ticks) {
+            observe(&policy, readings, &mut rebuilt, *at);
+            prop_assert_eq!(&rebuilt.comparisons, &memory.comparisons);
+            prop_assert_eq!(&rebuilt.signals, &memory.signals);
+            prop_assert_eq!(rebuilt.last_blind, memory.last_blind);
+            prop_assert_eq!((rebuilt.level, rebuilt.since), (0, None), "no transition");
+            rebuilt.applied = memory.applied;
+            prop_assert_eq!(decision.applied, memory.applied.unwrap_or(0));
+        }
     }
 
     #[test]

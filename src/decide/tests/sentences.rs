@@ -12,122 +12,56 @@ fn said(policy: Policy, series: &str) -> String {
     sentence(&run.policy, &run.readings, &run.memory, &decision)
 }
 
+fn named(name: &str) -> Policy {
+    let room = || policy(&["any a>10"]).measures_feature(0, 1);
+    match name {
+        "plain" => policy(&["any a>10"]),
+        "one rung" => policy(&["any a>10:20 b<3"]),
+        "all" => policy(&["all a>10:20 b>10"]),
+        "then two" => policy(&["any a>10", "any a>20 b>20"]).missing(20, Some(2)),
+        "blind below" => policy(&["any b>10", "any a>10"]).missing(20, None),
+        "room" => room(),
+        "dry run" => room().mode(Mode::DryRun),
+        "capped" => Policy {
+            max_level: Some(0),
+            ..room()
+        },
+        other => panic!("{other}"),
+    }
+}
+
+/// A policy, a series, and what is said of its last tick.
+const SAID: &str = "
+one rung | 5,5 | at 0 (Normal): nothing is breached
+one rung | 11,5*2 | at 0 (Normal): a 11 above 10 for 10s of 20s
+one rung | 5,E | at 0 (Normal): nothing is breached, b Unknown (Empty)
+one rung | 5,E*2 | at 0 (Normal): nothing is breached, b Unknown (Empty) for 10s
+one rung | 11.00000001234,5*3 | level 0 -> 1 (rung-1): a 11 above 10 for 20s
+one rung | 10.00000001234,5*3 | level 0 -> 1 (rung-1): a 10.00000001 above 10 for 20s
+one rung | 5,2.5 | level 0 -> 1 (rung-1): b 2.5 below 3
+all | 11,11*3 | level 0 -> 1 (rung-1): a 11 above 10 for 20s and 1 more
+then two | T,5*3 | level 0 -> 2 (rung-2): blind, a Unknown (Transport) for 20s, and missing.then names this level
+then two | T,5*4 | staying at 2 (rung-2): blind, a Unknown (Transport) for 30s
+then two | 11,5 9,5 | staying at 1 (rung-1): a 9 is not clear (clear at or below 8)
+then two | 11,5 5,5*2 | staying at 1 (rung-1): recovery in 20s at the earliest, a 5 clear for 10s of 30s
+then two | 11,5 L,5*2 | staying at 1 (rung-1): recovery in 20s at the earliest, a (low traffic) clear for 10s of 30s
+then two | 11,5 5,5 T,5 | staying at 1 (rung-1): a Unknown (Transport), and only a known reading is clear
+then two | 11,5 5,5*4 | level 1 -> 0 (Normal): all clear for 30s or more
+then two | 21,5 5,5*5 | staying at 1 (rung-1): recovery in 20s at the earliest, a level stands for 30s at least
+blind below | 11,5 5,T*4 5,5 | staying at 2 (rung-2): recovery in 20s at the earliest, readings were missing until 10s ago
+blind below | 5,T*4 | at 0 (Normal): blind, b Unknown (Transport) for 30s
+room | 11 E*2 | staying at 1 (rung-1): recovery in 20s at the earliest, a (its feature is off) clear for 10s of 30s
+dry run | 11 | level 0 -> 1 (rung-1): a 11 above 10; dry run, nothing is applied
+capped | 11 | level 0 -> 1 (rung-1): a 11 above 10; maxLevel: 0 (Normal) is applied
+plain | 11 5*4 11 | level 0 -> 1 (rung-1): a 11 above 10; a flap, penalty 1000
+plain | 11 5*4 11 5*4 11 5*4 11 5*4 | staying at 1 (rung-1): recovery is held for flapping, penalty 2800, for 28m31s more
+";
+
 #[test]
 fn sentences() {
-    let one = || policy(&["any a>10:20 b<3"]);
-    let two = || policy(&["any a>10", "any a>20 b>20"]).missing(20, Some(2));
-    let all = || policy(&["all a>10:20 b>10"]);
-    let blocked = || policy(&["any b>10", "any a>10"]).missing(20, None);
-    let room = || policy(&["any a>10"]).measures_feature(0, 1);
-    let rows = [
-        (one(), "5,5", "at 0 (Normal): nothing is breached"),
-        (
-            one(),
-            "11,5*2",
-            "at 0 (Normal): a 11 above 10 for 10s of 20s",
-        ),
-        (
-            one(),
-            "5,E",
-            "at 0 (Normal): nothing is breached, b Unknown (Empty) for 0s",
-        ),
-        (
-            one(),
-            "11.00000001234,5*3",
-            "level 0 -> 1 (rung-1): a 11 above 10 for 20s",
-        ),
-        (
-            one(),
-            "10.00000001234,5*3",
-            "level 0 -> 1 (rung-1): a 10.00000001 above 10 for 20s",
-        ),
-        (one(), "5,2.5", "level 0 -> 1 (rung-1): b 2.5 below 3"),
-        (
-            all(),
-            "11,11*3",
-            "level 0 -> 1 (rung-1): a 11 above 10 for 20s and 1 more",
-        ),
-        (
-            two(),
-            "T,5*3",
-            "level 0 -> 2 (rung-2): blind, a Unknown (Transport) for 20s, and missing.then names this level",
-        ),
-        (
-            two(),
-            "T,5*4",
-            "staying at 2 (rung-2): blind, a Unknown (Transport) for 30s",
-        ),
-        (
-            two(),
-            "11,5 9,5",
-            "staying at 1 (rung-1): a 9 is not clear (clear at or below 8)",
-        ),
-        (
-            two(),
-            "11,5 5,5*2",
-            "staying at 1 (rung-1): recovery in 20s at the earliest, a 5 clear for 10s of 30s",
-        ),
-        (
-            two(),
-            "11,5 L,5*2",
-            "staying at 1 (rung-1): recovery in 20s at the earliest, a (low traffic) clear for 10s of 30s",
-        ),
-        (
-            two(),
-            "11,5 5,5 T,5",
-            "staying at 1 (rung-1): a Unknown (Transport) for 0s, and only a known reading is clear",
-        ),
-        (
-            two(),
-            "11,5 5,5*4",
-            "level 1 -> 0 (Normal): all clear for 30s or more",
-        ),
-        (
-            two(),
-            "21,5 5,5*5",
-            "staying at 1 (rung-1): recovery in 20s at the earliest, a level stands for 30s at least",
-        ),
-        (
-            blocked(),
-            "11,5 5,T*4 5,5",
-            "staying at 2 (rung-2): recovery in 20s at the earliest, readings were missing until 10s ago",
-        ),
-        (
-            blocked(),
-            "5,T*4",
-            "at 0 (Normal): blind, b Unknown (Transport) for 30s",
-        ),
-        (
-            room(),
-            "11 E*2",
-            "staying at 1 (rung-1): recovery in 20s at the earliest, a (its feature is off) clear for 10s of 30s",
-        ),
-        (
-            room().mode(Mode::DryRun),
-            "11",
-            "level 0 -> 1 (rung-1): a 11 above 10; dry run, nothing is applied",
-        ),
-        (
-            Policy {
-                max_level: Some(0),
-                ..room()
-            },
-            "11",
-            "level 0 -> 1 (rung-1): a 11 above 10; maxLevel: 0 (Normal) is applied",
-        ),
-        (
-            policy(&["any a>10"]),
-            "11 5*4 11",
-            "level 0 -> 1 (rung-1): a 11 above 10; a flap, penalty 1000",
-        ),
-        (
-            policy(&["any a>10"]),
-            "11 5*4 11 5*4 11 5*4 11 5*4",
-            "staying at 1 (rung-1): recovery is held for flapping, penalty 2800, for 28m31s more",
-        ),
-    ];
-    for (policy, series, expected) in rows {
-        assert_eq!(said(policy, series), expected);
+    for line in SAID.trim().lines() {
+        let parts: Vec<&str> = line.split(" | ").collect();
+        assert_eq!(said(named(parts[0]), parts[1]), parts[2], "{line}");
     }
 }
 
