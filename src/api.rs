@@ -2,6 +2,8 @@
 //!
 //! Doc comments of fields become the CRD's descriptions, so they speak to the person who writes YAML.
 #![allow(unreachable_pub)] // KubeSchema copies each struct, its visibility included, into a function
+#![allow(clippy::doc_markdown, rustdoc::bare_urls)] // descriptions are read in a terminal, not as Markdown
+#![allow(clippy::duplicated_attributes)] // two printer columns may have one type
 
 pub mod conditions;
 pub mod crd;
