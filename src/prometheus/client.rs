@@ -182,12 +182,12 @@ impl Client {
                 "left alone after failing",
             ));
         }
-        let sent = Instant::now();
+        let began = Instant::now();
         let exchange = async {
             let response = match self.send(&send, deadline).await {
                 Ok(response) => response,
                 Err(error) => {
-                    self.backoff().failed(sent, Instant::now());
+                    self.backoff().failed(began, Instant::now());
                     return Err(Answer::unknown(Unknown::Transport, &error.cause));
                 }
             };
@@ -198,9 +198,9 @@ impl Client {
         let answer = answer.unwrap_or_else(|_| Err(late("no answer in time")));
         self.show_backoff();
         match answer {
-            Ok(received) => Ok(received.sent(sent)),
+            Ok(received) => Ok(received.since(began)),
             Err(answer) => {
-                self.count(&answer, sent);
+                self.count(&answer, began);
                 Err(answer)
             }
         }
@@ -218,7 +218,7 @@ impl Client {
         let left = || deadline.saturating_duration_since(Instant::now());
         match send(left()).await {
             Err(error) if error.connected => send(left()).await,
-            sent => sent,
+            response => response,
         }
     }
 
@@ -284,9 +284,9 @@ impl Client {
         gauge.set(i64::from(holds));
     }
 
-    fn count(&self, answer: &Answer, sent: Instant) {
+    fn count(&self, answer: &Answer, began: Instant) {
         let name = &self.source.name;
-        self.metrics.asked(name, answer.reading, sent.elapsed());
+        self.metrics.asked(name, answer.reading, began.elapsed());
     }
 
     fn label(&self) -> OfSource {

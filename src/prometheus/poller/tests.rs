@@ -302,7 +302,7 @@ async fn an_extra_tick_is_for_one_policy_and_once() {
     bench
         .handle
         .ask_at(&key("z"), regular + Span::from_millis(500));
-    let mut next = vec![
+    let mut next = [
         bench.observation().await,
         bench.observation().await,
         bench.observation().await,
