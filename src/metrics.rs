@@ -119,11 +119,11 @@ impl Metrics {
             "Unpinned",
             "SpecChanged",
         ] {
-            self.transitions.get_or_create(&ReasonLabels { reason });
+            drop(self.transitions.get_or_create(&ReasonLabels { reason }));
         }
         for object in ["status", "flags", "scale", "finalizer", "event"] {
             for outcome in ["ok", "error"] {
-                self.writes.get_or_create(&WriteLabels { object, outcome });
+                drop(self.writes.get_or_create(&WriteLabels { object, outcome }));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The command line; every option can also be given by the environment.
 
+#![allow(clippy::doc_markdown)] // these comments are the help text, where backticks are noise
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use clap::Parser;
 
 /// A chat bot that is built to be degraded.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "chatbotler", version)]
+#[command(name = "chatbotler", version, args_override_self = true)]
 pub struct Config {
     /// Where to serve the page, the chat, metrics and health
     #[arg(

@@ -107,7 +107,7 @@ impl Features {
     }
 
     /// A critical feature cannot be switched off, not even by flags that try.
-    pub(crate) fn state(&self, feature: Feature) -> State {
+    pub(crate) fn state(self, feature: Feature) -> State {
         match feature {
             Feature::Commands => State::Enabled,
             Feature::AiChat => self.ai_chat,

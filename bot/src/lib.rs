@@ -1,4 +1,4 @@
-//! ChatBotler: a chat bot that is built to be degraded.
+//! `ChatBotler`: a chat bot that is built to be degraded.
 //!
 //! # Layout
 //!

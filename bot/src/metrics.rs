@@ -197,7 +197,7 @@ impl Metrics {
     }
 
     /// What is obeyed from now on.
-    pub(crate) fn obey(&self, level: usize, epoch: i64, features: &Features) {
+    pub(crate) fn obey(&self, level: usize, epoch: i64, features: Features) {
         self.level.set(i64::try_from(level).unwrap_or(i64::MAX));
         self.epoch.set(epoch);
         for feature in Feature::ALL {

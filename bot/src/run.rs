@@ -80,7 +80,7 @@ async fn serve(
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        served = server => served?,
+        result = server => result?,
         () = out_of_patience => tracing::warn!("some requests did not finish in time"),
     }
     Ok(())

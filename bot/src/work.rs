@@ -32,42 +32,42 @@ impl Work {
     }
 }
 
-/// What each thing costs.
+/// What each thing costs, in CPU milliseconds, and how many rounds one of them is.
 #[derive(Clone, Debug)]
 pub(crate) struct Costs {
-    rounds_per_ms: f64,
-    command_ms: f64,
-    chat_ms: f64,
-    animation_ms: f64,
+    rate: f64,
+    command: f64,
+    chat: f64,
+    animation: f64,
 }
 
 impl Costs {
     pub(crate) fn new(config: &Config, rounds_per_ms: f64) -> Self {
         Self {
-            rounds_per_ms,
-            command_ms: config.command_ms * config.work_scale,
-            chat_ms: config.chat_ms * config.work_scale,
-            animation_ms: config.animation_ms * config.work_scale,
+            rate: rounds_per_ms,
+            command: config.command_ms * config.work_scale,
+            chat: config.chat_ms * config.work_scale,
+            animation: config.animation_ms * config.work_scale,
         }
     }
 
     pub(crate) fn command(&self) -> Work {
-        self.work(self.command_ms)
+        self.work(self.command)
     }
 
     /// In proportion to the budget.
     pub(crate) fn chat(&self, budget: u32) -> Work {
-        self.work(self.chat_ms * f64::from(budget) / f64::from(FULL_BUDGET))
+        self.work(self.chat * f64::from(budget) / f64::from(FULL_BUDGET))
     }
 
     /// A reduced animation costs a quarter.
     pub(crate) fn animation(&self, reduced: bool) -> Work {
-        self.work(self.animation_ms * if reduced { 0.25 } else { 1.0 })
+        self.work(self.animation * if reduced { 0.25 } else { 1.0 })
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // bounded by the options
     fn work(&self, ms: f64) -> Work {
-        Work((ms * self.rounds_per_ms) as u64)
+        Work::rounds((ms * self.rate) as u64)
     }
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn calibrate() -> f64 {
     const ROUNDS: u64 = 300_000;
     let tries = (0..12).map(|_| {
         let start = Instant::now();
-        Work(ROUNDS).perform();
+        Work::rounds(ROUNDS).perform();
         start.elapsed()
     });
     let best = tries.min().unwrap_or_default();

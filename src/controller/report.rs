@@ -158,7 +158,7 @@ fn set_others(
             c::METRICS_AVAILABLE,
             true,
             c::SIGNALS_KNOWN,
-            "every signal that is compared can be read",
+            "no signal that is compared has been unreadable for missing.after",
         ),
     }
     match (&record.pin, pin_problem) {

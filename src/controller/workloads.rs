@@ -68,12 +68,9 @@ fn reduce(metadata: &ObjectMeta, replicas: Option<i32>) -> Found {
     let owner = if owners.contains(&FIELD_MANAGER) {
         Owner::Us
     } else {
-        Owner::Other(
-            owners
-                .first()
-                .map_or("unknown", |manager| manager)
-                .to_owned(),
-        )
+        owners
+            .first()
+            .map_or(Owner::Nobody, |manager| Owner::Other((*manager).to_owned()))
     };
     Found {
         uid: metadata.uid.clone().unwrap_or_default(),

@@ -38,6 +38,9 @@ pub enum Owner {
     Us,
     /// Somebody else: a field manager's name.
     Other(String),
+    /// Nobody: the API server does not track who sets 0 through the scale subresource, since its
+    /// type leaves a 0 out.
+    Nobody,
 }
 
 /// What a workload's replicas were before the policy touched it.
@@ -103,7 +106,8 @@ fn plan_target(situation: &Situation<'_>, target: &Target, plan: &mut Plan) -> O
             None
         }
         (Some(replicas), Some(baseline)) => {
-            let baseline = with_set_back(target, found, replicas, baseline.clone(), plan)?;
+            let baseline =
+                with_set_back(situation, target, found, replicas, baseline.clone(), plan)?;
             hold(target, found, replicas, baseline, plan)
         }
     }
@@ -133,27 +137,28 @@ fn plan_absent(
 /// Takes a number that somebody else has set meanwhile as the new baseline. `None` once that has
 /// happened too often: then the target is left alone.
 fn with_set_back(
+    situation: &Situation<'_>,
     target: &Target,
     found: &Found,
     replicas: Replicas,
     mut baseline: Baseline,
     plan: &mut Plan,
 ) -> Option<Baseline> {
-    let Owner::Other(manager) = &found.owner else {
-        return Some(baseline);
+    let manager = match &found.owner {
+        _ if found.replicas == replicas.of(baseline.replicas) => return Some(baseline),
+        _ if ours(situation, target, found, &baseline) => return Some(baseline),
+        Owner::Other(manager) => manager.as_str(),
+        Owner::Us | Owner::Nobody => "whoever scaled it to 0",
     };
-    if found.replicas == replicas.of(baseline.replicas) {
-        return Some(baseline);
-    }
     baseline.replicas = found.replicas;
     if target.written.is_some() {
         plan.set_backs.push(SetBack {
             workload: target.workload.clone(),
             resource_version: found.resource_version.clone(),
-            by: manager.clone(),
+            by: manager.to_owned(),
         });
         if target.set_backs + 1 >= CONTEST_LIMIT {
-            baseline.contested_by = Some(manager.clone());
+            baseline.contested_by = Some(manager.to_owned());
             leave_alone(baseline, plan);
             return None;
         }
@@ -190,11 +195,31 @@ fn restore(
         }
         return None;
     }
-    if found.replicas == baseline.replicas || found.owner != Owner::Us {
+    if found.replicas == baseline.replicas || !ours(situation, target, found, baseline) {
         return None;
     }
     plan.record.push(baseline.clone());
     Some(scale(target, found, baseline.replicas, true))
+}
+
+/// Whether the number that is there is one that we set. A 0 that nobody owns is ours where we wrote it,
+/// or, in a new process, where a rung asks for it.
+fn ours(situation: &Situation<'_>, target: &Target, found: &Found, baseline: &Baseline) -> bool {
+    match (&found.owner, target.written) {
+        (Owner::Us, _) => true,
+        (Owner::Other(_), _) => false,
+        (Owner::Nobody, Some(written)) => found.replicas == written,
+        (Owner::Nobody, None) => {
+            let mut rungs = situation
+                .policy
+                .levels
+                .iter()
+                .flat_map(|level| &level.scale);
+            rungs.any(|t| {
+                t.workload == target.workload && t.replicas.of(baseline.replicas) == found.replicas
+            })
+        }
+    }
 }
 
 fn scale(target: &Target, found: &Found, to: i32, restore: bool) -> Write {

@@ -22,10 +22,15 @@ use super::walk::walk;
 pub fn query(text: &str) -> Result<Query, String> {
     let mut expr = promql::parse(text)?;
     let mut selectors = 0_usize;
+    let mut infinite = false;
     walk(&mut expr, &mut |node| {
         selectors += usize::from(reads(node));
+        infinite |= matches!(node, Expr::NumberLiteral(n) if n.val.is_infinite());
         allowed(node)
     })?;
+    if infinite && !text::spells_infinity(text) {
+        return Err("has a number that is out of range: write Inf if infinity is meant".to_owned());
+    }
     match expr.value_type() {
         ValueType::Vector | ValueType::Scalar => {}
         ValueType::Matrix => {
@@ -125,9 +130,12 @@ fn moves(at: bool, offset: Option<&Offset>) -> Result<(), String> {
 }
 
 fn whole_milliseconds(duration: std::time::Duration) -> Result<(), String> {
-    if duration.subsec_nanos() % 1_000_000 == 0 && !duration.is_zero() {
+    if duration.subsec_nanos().is_multiple_of(1_000_000) && !duration.is_zero() {
         Ok(())
     } else {
         Err("has a duration that is not whole milliseconds: write one such as 30s or 1m".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,28 +1,337 @@
-//! One request to one source.
+//! One request to one source, bounded in time and bytes.
+//!
+//! Instant queries go through `prometheus-http-query`. It takes whole seconds only for the ends of a
+//! range, so range queries use the HTTP client beneath it.
 
+mod receive;
+mod setup;
+
+pub use setup::BadSource;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_http_query::reqwest::{self, Response, Url, header::HeaderMap};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::{self, Answer, Grid, Trust};
+use super::backoff::Backoff;
+use super::metrics::{OfSource, PollerMetrics};
+use super::query::Query;
 use super::source::Source;
-use thiserror::Error;
+use crate::decide::{Reading, Unknown};
+use crate::time::{Span, Time};
+use receive::{Received, receive};
 
-/// A source that cannot be asked at all.
-#[derive(Debug, Error)]
-pub enum BadSource {
-    /// The URL is none, or no `http` one.
-    #[error("url {url:?} cannot be used: {why}")]
-    Url {
-        /// As it was written.
-        url: String,
-        /// What is wrong.
-        why: String,
-    },
-    /// A header's name or value cannot be sent.
-    #[error("header {0:?} cannot be sent")]
-    Header(String),
-    /// The HTTP client could not be made.
-    #[error("the HTTP client could not be made: {0}")]
-    Client(String),
-}
+/// The largest answer to an instant query; one number takes less than a kilobyte.
+pub const INSTANT_BYTES: usize = 1 << 20;
+
+/// The largest answer to a range query.
+pub const RANGE_BYTES: usize = 64 << 20;
+
+/// The most times that Prometheus evaluates in one range query.
+pub const RANGE_POINTS: usize = 11_000;
 
 /// A source that can be asked.
 pub struct Client {
     source: Source,
+    http: prometheus_http_query::Client,
+    range_url: Url,
+    headers: HeaderMap,
+    params: Vec<(&'static str, String)>,
+    /// Turns for everybody.
+    limit: Semaphore,
+    /// Turns for those who can wait, fewer than there are: a queue of them never fills all.
+    patient: Semaphore,
+    backoff: Mutex<Backoff>,
+    metrics: PollerMetrics,
 }
+
+/// What a query gave at each time of a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranged {
+    /// Every time that was asked for, in order.
+    pub points: Vec<(Time, Reading)>,
+    /// What the server said about it, for a person who looks now.
+    pub details: Vec<String>,
+}
+
+impl Client {
+    /// A client for a source. The process's TLS provider must be [installed](crate::tls::install).
+    ///
+    /// # Errors
+    ///
+    /// Where the source could never be asked.
+    pub fn new(source: Source, metrics: PollerMetrics) -> Result<Self, BadSource> {
+        let base = setup::base_url(&source.url)?;
+        let (http, range_url) = setup::http(&base)?;
+        Ok(Self {
+            headers: setup::headers(&source.headers)?,
+            params: setup::params(&source.query_params),
+            limit: Semaphore::new(source.max_concurrent_queries.max(1)),
+            patient: Semaphore::new((source.max_concurrent_queries / 2).max(1)),
+            backoff: Mutex::new(Backoff::new()),
+            http,
+            range_url,
+            metrics,
+            source,
+        })
+    }
+
+    /// What this client was made for.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What a query gives at exactly this time, known within the source's timeout from when it is
+    /// sent. It waits for its turn behind those who ask by a deadline.
+    pub async fn instant(&self, query: &Query, time: Time) -> Answer {
+        let Ok(_patience) = self.patient.acquire().await else {
+            return Answer::unknown(Unknown::Transport, "");
+        };
+        self.ask_instant(query, time, None).await
+    }
+
+    /// The same, known by the deadline, which waiting for a turn counts towards.
+    pub async fn instant_by(&self, query: &Query, time: Time, deadline: Instant) -> Answer {
+        self.ask_instant(query, time, Some(deadline)).await
+    }
+
+    async fn ask_instant(&self, query: &Query, time: Time, deadline: Option<Instant>) -> Answer {
+        let send = |left| self.send_instant(query, time, left);
+        match self.ask(deadline, INSTANT_BYTES, send).await {
+            Ok(received) => received.log(answer::instant(&received.raw()), self),
+            Err(answer) => answer,
+        }
+    }
+
+    /// What a query gives at each time from `from` to `to`, asked in as many pieces as it takes.
+    pub async fn range(
+        &self,
+        query: &Query,
+        (from, to, step): (Time, Time, Span),
+        trust: Trust,
+    ) -> Ranged {
+        let grid = Grid::new(from, to, step);
+        let mut readings = Vec::with_capacity(grid.len);
+        let mut details = Vec::new();
+        for chunk in grid.chunks(RANGE_POINTS) {
+            match self.chunk(query, &chunk, trust).await {
+                Ok((chunk, detail)) => {
+                    readings.extend(chunk);
+                    details.extend(detail);
+                }
+                Err(answer) => {
+                    readings.extend(std::iter::repeat_n(answer.reading, chunk.len));
+                    details.extend(answer.detail.map(|d| d.to_string()));
+                }
+            }
+        }
+        Ranged {
+            points: (0..).map(|n| grid.time(n)).zip(readings).collect(),
+            details,
+        }
+    }
+
+    async fn chunk(
+        &self,
+        query: &Query,
+        grid: &Grid,
+        trust: Trust,
+    ) -> Result<(Vec<Reading>, Option<String>), Answer> {
+        let Ok(_patience) = self.patient.acquire().await else {
+            return Err(Answer::unknown(Unknown::Transport, ""));
+        };
+        let send = |left| self.send_range(query, grid, left);
+        let received = self.ask(None, RANGE_BYTES, send).await?;
+        let chunk = answer::range(&received.raw(), grid, trust);
+        // for the count of outcomes a range that came is a value
+        let outcome = chunk
+            .as_ref()
+            .map_or_else(Clone::clone, |_| Answer::of(Reading::Value(0.0)));
+        received.log(outcome, self);
+        chunk
+    }
+
+    /// Sends when it is this request's turn, and reads what comes back: by the deadline, or within
+    /// the timeout from then on.
+    async fn ask<F>(
+        &self,
+        deadline: Option<Instant>,
+        max_bytes: usize,
+        send: impl Fn(Duration) -> F,
+    ) -> Result<Received, Answer>
+    where
+        F: Future<Output = Result<Response, NotSent>>,
+    {
+        let late = |what| Answer::unknown(Unknown::Timeout, what);
+        let turn = self.limit.acquire();
+        let turn = match deadline {
+            Some(deadline) => timeout_at(deadline, turn).await.ok(),
+            None => Some(turn.await),
+        };
+        let Some(Ok(_turn)) = turn else {
+            return Err(late("no turn in time: too many queries are under way"));
+        };
+        let timeout = Instant::now() + self.source.timeout.to_duration();
+        let deadline = deadline.map_or(timeout, |deadline| deadline.min(timeout));
+        if self.holds_back() {
+            return Err(Answer::unknown(
+                Unknown::Transport,
+                "left alone after failing",
+            ));
+        }
+        let began = Instant::now();
+        let exchange = async {
+            let response = match self.send(&send, deadline).await {
+                Ok(response) => response,
+                Err(error) => {
+                    self.backoff().failed(began, Instant::now());
+                    return Err(Answer::unknown(Unknown::Transport, &error.cause));
+                }
+            };
+            self.backoff().reached();
+            receive(response, max_bytes).await
+        };
+        let answer = timeout_at(deadline, exchange).await;
+        let answer = answer.unwrap_or_else(|_| Err(late("no answer in time")));
+        self.show_backoff();
+        match answer {
+            Ok(received) => Ok(received.since(began)),
+            Err(answer) => {
+                self.count(&answer, began);
+                Err(answer)
+            }
+        }
+    }
+
+    /// Sends once more where a connection that was kept open turns out to be closed.
+    async fn send<F>(
+        &self,
+        send: &impl Fn(Duration) -> F,
+        deadline: Instant,
+    ) -> Result<Response, NotSent>
+    where
+        F: Future<Output = Result<Response, NotSent>>,
+    {
+        let left = || deadline.saturating_duration_since(Instant::now());
+        match send(left()).await {
+            Err(error) if error.connected => send(left()).await,
+            response => response,
+        }
+    }
+
+    async fn send_instant(
+        &self,
+        query: &Query,
+        time: Time,
+        left: Duration,
+    ) -> Result<Response, NotSent> {
+        let mut request = self
+            .http
+            .query(query)
+            .query("time", seconds(time))
+            .timeout(whole_millis(left));
+        for (name, value) in &self.headers {
+            request = request.header(name, value.clone());
+        }
+        for (name, value) in &self.params {
+            request = request.query(name, value);
+        }
+        request.post_raw().await.map_err(|e| NotSent::because(&e))
+    }
+
+    async fn send_range(
+        &self,
+        query: &Query,
+        grid: &Grid,
+        left: Duration,
+    ) -> Result<Response, NotSent> {
+        let last = grid.time(grid.len.saturating_sub(1));
+        let mut form = vec![
+            ("query", query.to_string()),
+            ("start", seconds(grid.from)),
+            ("end", seconds(last)),
+            ("step", seconds(Time::from_millis(grid.step.as_millis()))),
+            ("timeout", format!("{}ms", whole_millis(left))),
+        ];
+        form.extend(self.params.iter().cloned());
+        let request = self.http.inner().post(self.range_url.clone());
+        let sent = request
+            .headers(self.headers.clone())
+            .form(&form)
+            .send()
+            .await;
+        sent.map_err(|e| NotSent::because(&e))
+    }
+
+    fn backoff(&self) -> std::sync::MutexGuard<'_, Backoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn holds_back(&self) -> bool {
+        let holds = self.backoff().holds(Instant::now());
+        if holds {
+            self.metrics.held_back.get_or_create(&self.label()).inc();
+        }
+        holds
+    }
+
+    fn show_backoff(&self) {
+        let holds = self.backoff().holds(Instant::now());
+        let gauge = self.metrics.backing_off.get_or_create(&self.label());
+        gauge.set(i64::from(holds));
+    }
+
+    fn count(&self, answer: &Answer, began: Instant) {
+        let name = &self.source.name;
+        self.metrics.asked(name, answer.reading, began.elapsed());
+    }
+
+    fn label(&self) -> OfSource {
+        OfSource::named(&self.source.name)
+    }
+}
+
+/// Unix seconds with milliseconds, as the API takes them.
+fn seconds(time: Time) -> String {
+    let millis = time.as_millis();
+    format!("{}.{:03}", time.as_secs(), millis.rem_euclid(1000))
+}
+
+/// At least one: the server refuses a timeout of zero.
+fn whole_millis(left: Duration) -> i64 {
+    i64::try_from(left.as_millis()).unwrap_or(i64::MAX).max(1)
+}
+
+/// A request without an answer.
+struct NotSent {
+    cause: String,
+    connected: bool,
+}
+
+impl NotSent {
+    fn because(error: &(dyn std::error::Error + 'static)) -> Self {
+        let http = error.downcast_ref::<reqwest::Error>();
+        let source = error
+            .source()
+            .and_then(|e| e.downcast_ref::<reqwest::Error>());
+        Self {
+            cause: root_cause(error),
+            connected: http.or(source).is_some_and(|e| !e.is_connect()),
+        }
+    }
+}
+
+/// The innermost cause: what went wrong, without the URL, which may tell more than it should.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests;

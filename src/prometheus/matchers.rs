@@ -76,3 +76,6 @@ pub(super) fn contradiction(matchers: &[Matcher]) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,14 @@ pub(super) struct Outcomes {
     outcome: Outcome,
 }
 
+impl OfSource {
+    pub(super) fn named(source: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+        }
+    }
+}
+
 /// `Value`, or the class of what was Unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Outcome(Option<Unknown>);
@@ -90,9 +98,7 @@ impl PollerMetrics {
 
     /// Forgets a source that is gone.
     pub fn forget(&self, source: &str) {
-        let of = OfSource {
-            source: source.to_owned(),
-        };
+        let of = OfSource::named(source);
         self.duration.remove(&of);
         self.held_back.remove(&of);
         self.skipped_ticks.remove(&of);
@@ -111,9 +117,7 @@ impl PollerMetrics {
             Reading::Unknown(class) => Some(class),
         });
         let source = source.to_owned();
-        let of = OfSource {
-            source: source.clone(),
-        };
+        let of = OfSource::named(&source);
         self.duration.get_or_create(&of).observe(took.as_secs_f64());
         self.queries
             .get_or_create(&Outcomes { source, outcome })

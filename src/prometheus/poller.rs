@@ -7,20 +7,34 @@
 //! - a policy's observation is sent when its own queries are answered, with `Timeout` for those that
 //!   are not by min(timeout, interval); the observations of a policy come in the order of their times
 //! - a tick that is over before it could begin is left out, never made up for
+//!
+//! Where the clock is set back, ticks go on at the times it then tells, which come a second time.
+
+mod actor;
+mod counsel;
+mod round;
+mod schedule;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::future::join_all;
 use tokio::sync::mpsc;
 
 use super::advice::{Advice, Threshold};
-use super::client::BadSource;
+use super::answer::{Answer, Trust};
+use super::client::{BadSource, Client, Ranged};
 use super::clock::Clock;
 use super::metrics::PollerMetrics;
-use super::observed::Observed;
+use super::observed::{Observed, combine};
 use super::signals::SignalQueries;
 use super::source::Source;
 use crate::decide::Reading;
 use crate::time::{Span, Time};
+use actor::{Actor, Command};
+use round::Questions;
 
 /// Which policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +66,8 @@ pub struct SubscriptionId(u64);
 pub enum PollerEvent {
     /// A policy's tick.
     Observation(Observation),
-    /// All that there is to know about a policy's signals now; what was said before is over.
+    /// All that there is to know about a policy's signals now; what was said before is over. Said
+    /// soon after a subscription and about once an hour.
     Advice {
         /// Which policy.
         key: PolicyKey,
@@ -77,56 +92,111 @@ pub struct Observation {
 }
 
 /// Starts pollers.
+#[derive(Debug)]
 pub struct Poller;
 
 /// A running poller. It ends when the last clone of its handle is dropped, or the receiver is.
 #[derive(Clone)]
 pub struct PollerHandle {
-    _private: (),
+    client: Arc<Client>,
+    // unbounded: a full one would let a slow receiver of events lock itself out
+    commands: mpsc::UnboundedSender<Command>,
+    next: Arc<AtomicU64>,
 }
 
 impl Poller {
-    /// Starts asking a source; what comes of it goes to `out`.
+    /// Starts asking a source; what comes of it goes to `out`. A receiver that falls behind slows
+    /// the poller down, which then leaves ticks out.
     ///
     /// # Errors
     ///
     /// Where the source cannot be asked at all.
     pub fn spawn(
-        _source: Source,
-        _out: mpsc::Sender<PollerEvent>,
-        _metrics: PollerMetrics,
-        _clock: impl Clock,
+        source: Source,
+        out: mpsc::Sender<PollerEvent>,
+        metrics: PollerMetrics,
+        clock: impl Clock,
     ) -> Result<PollerHandle, BadSource> {
-        Ok(PollerHandle { _private: () })
+        let client = Arc::new(Client::new(source, metrics.clone())?);
+        let (commands, received) = mpsc::unbounded_channel();
+        let actor = Actor::new(Arc::clone(&client), out, metrics, clock);
+        tokio::spawn(actor.run(received));
+        Ok(PollerHandle {
+            client,
+            commands,
+            next: Arc::default(),
+        })
     }
 }
 
 impl PollerHandle {
     /// Has a policy asked for at its ticks from now on, instead of what was asked for it before.
-    pub fn subscribe(&self, _key: PolicyKey, _to: Subscription) -> SubscriptionId {
-        SubscriptionId(0)
+    pub fn subscribe(&self, key: PolicyKey, to: Subscription) -> SubscriptionId {
+        let id = SubscriptionId(self.next.fetch_add(1, Ordering::Relaxed));
+        self.tell(Command::Subscribe(key, id, to));
+        id
     }
 
     /// Stops asking for a policy.
-    pub fn unsubscribe(&self, _key: &PolicyKey) {}
+    pub fn unsubscribe(&self, key: &PolicyKey) {
+        self.tell(Command::Unsubscribe(key.clone()));
+    }
 
     /// One extra tick for this policy alone; replaces an earlier one that has not begun. A time that
-    /// is one of its regular ticks, or not later than its last tick, asks nothing.
-    pub fn ask_at(&self, _key: &PolicyKey, _at: Time) {}
+    /// is one of its regular ticks, or not later than its last tick, asks nothing; another one that
+    /// is past already is asked for at once.
+    pub fn ask_at(&self, key: &PolicyKey, at: Time) {
+        self.tell(Command::AskAt(key.clone(), at));
+    }
 
-    /// What the signals gave at each time from `from` to `to`, for rebuilding a policy's timers.
+    /// What the signals gave at each time from `from` to `to`, for rebuilding a policy's timers. An
+    /// answer that an engine warning puts in doubt is Unknown as a whole.
     pub async fn range(
         &self,
-        _signals: &[SignalQueries],
-        _from: Time,
-        _to: Time,
-        _step: Span,
+        signals: &[SignalQueries],
+        from: Time,
+        to: Time,
+        step: Span,
     ) -> Vec<(Time, Vec<Reading>)> {
-        Vec::new()
+        let questions = Questions::of(signals);
+        let delay = self.client.source().evaluation_delay;
+        let ask = |query| {
+            self.client
+                .range(query, (from - delay, to - delay, step), Trust::Strict)
+        };
+        let answers: Vec<Ranged> = join_all(questions.queries().iter().map(ask)).await;
+        let Some(first) = answers.first() else {
+            return Vec::new();
+        };
+        let at = |n: usize| {
+            let reading = |query: usize| answers[query].points[n].1;
+            questions.readings(signals, |value, count| {
+                combine(
+                    reading(value),
+                    count.map(|(count, least)| (reading(count), least)),
+                )
+            })
+        };
+        let times = first.points.iter().enumerate();
+        times.map(|(n, (time, _))| (*time + delay, at(n))).collect()
     }
 
     /// What the signals gave at one time.
-    pub async fn instant(&self, _signals: &[SignalQueries], _at: Time) -> Vec<Observed> {
-        Vec::new()
+    pub async fn instant(&self, signals: &[SignalQueries], at: Time) -> Vec<Observed> {
+        let questions = Questions::of(signals);
+        let at = at - self.client.source().evaluation_delay;
+        let ask = |query| self.client.instant(query, at);
+        let answers: Vec<Answer> = join_all(questions.queries().iter().map(ask)).await;
+        questions.readings(signals, |value, count| {
+            Observed::new(
+                &answers[value],
+                count.map(|(count, least)| (&answers[count], least)),
+            )
+        })
+    }
+
+    fn tell(&self, command: Command) {
+        // an error says that the poller has ended, as it does with its receiver
+        let _ = self.commands.send(command);
     }
 }

@@ -173,3 +173,6 @@ fn parse_errors(
         None => Ok(errors),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,8 +44,9 @@ fn comparison(
     found: &mut Findings,
 ) -> Comparison {
     let signal = signals.iter().position(|s| s.name == spec.signal);
+    // where no signal is defined at all, that is said once
     found.require(
-        signal.is_some(),
+        signal.is_some() || signals.is_empty(),
         &format!("{at}.signal"),
         format!(
             "{} is no signal; write the name of one of spec.signals",

@@ -1,0 +1,107 @@
+//! A source's words as things that can be sent.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_http_query::Client;
+use prometheus_http_query::reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use prometheus_http_query::reqwest::{self, Url, redirect};
+use thiserror::Error;
+
+/// A source that cannot be asked at all.
+#[derive(Debug, Error)]
+pub enum BadSource {
+    /// The URL is none, or none that can be used.
+    #[error("url {url:?} cannot be used: {why}")]
+    Url {
+        /// As it was written.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A header's name or value cannot be sent.
+    #[error("header {0:?} cannot be sent")]
+    Header(String),
+    /// The HTTP client could not be made.
+    #[error("the HTTP client could not be made: {0}")]
+    Client(String),
+}
+
+/// The base URL, without the slash at its end.
+pub(super) fn base_url(text: &str) -> Result<Url, BadSource> {
+    let refused = |why: &str| BadSource::Url {
+        url: text.to_owned(),
+        why: why.to_owned(),
+    };
+    let mut url = Url::parse(text).map_err(|e| refused(&e.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refused("write http:// or https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // not repeated in the message: it would end up in a status
+        return Err(BadSource::Url {
+            url: url.host_str().unwrap_or_default().to_owned(),
+            why: "credentials do not belong into a URL".to_owned(),
+        });
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("parameters belong into queryParams"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// The client, and where range queries go.
+pub(super) fn http(base: &Url) -> Result<(Client, Url), BadSource> {
+    let mut http = reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        // shorter than what load balancers keep
+        .pool_idle_timeout(Duration::from_secs(50));
+    if base.scheme() == "http" {
+        // without this an image that holds no certificates could not even speak plain HTTP
+        http = http.tls_certs_only([]);
+    }
+    let http = http.build().map_err(|e| BadSource::Client(e.to_string()))?;
+    let client = Client::from(http, base.as_str()).map_err(|e| BadSource::Client(e.to_string()))?;
+    let mut range = base.clone();
+    let path = format!("{}/api/v1/query_range", base.path().trim_end_matches('/'));
+    range.set_path(&path);
+    Ok((client, range))
+}
+
+/// The headers of every request.
+pub(super) fn headers(written: &[(String, String)]) -> Result<HeaderMap, BadSource> {
+    let mut headers = HeaderMap::new();
+    // a compressed answer could be any size
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for (name, value) in written {
+        let bad = || BadSource::Header(name.clone());
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+        let value = HeaderValue::from_str(value).map_err(|_| bad())?;
+        headers.append(key, value);
+    }
+    Ok(headers)
+}
+
+/// The fields of every form.
+pub(super) fn params(written: &[(String, String)]) -> Vec<(&'static str, String)> {
+    let params = written.iter();
+    params
+        .map(|(name, value)| (lasting(name), value.clone()))
+        .collect()
+}
+
+/// A name that lasts as long as the process, because the library wants one. Each different name is
+/// kept once; there are as many as people write into sources.
+fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let kept: &'static str = Box::leak(Box::from(name));
+    names.insert(kept);
+    kept
+}

@@ -1,0 +1,491 @@
+//! The poller against a real server on loopback, with a clock that a test can move.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::Response;
+use axum::routing::post;
+use prometheus_http_query::reqwest::Url;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::super::advice::AdviceKind;
+use super::super::clock::SystemClock;
+use super::super::query::Query;
+use super::super::signals::Count;
+use super::*;
+use crate::decide::Unknown;
+use crate::policy::Direction;
+
+/// What the server answers to each query, and what it was asked: query, time, moment.
+#[derive(Default)]
+struct Server {
+    answers: Mutex<HashMap<String, (String, Duration)>>,
+    asked: Mutex<Vec<(String, String)>>,
+}
+
+impl Server {
+    fn says(&self, query: &str, value: &str) {
+        self.says_after(query, value, Duration::ZERO);
+    }
+
+    fn says_after(&self, query: &str, value: &str, pause: Duration) {
+        let mut answers = self.answers.lock().expect("unpoisoned");
+        answers.insert(query.to_owned(), (value.to_owned(), pause));
+    }
+
+    fn asked(&self, query: &str) -> Vec<String> {
+        let asked = self.asked.lock().expect("unpoisoned");
+        asked
+            .iter()
+            .filter(|(q, _)| q == query)
+            .map(|(_, time)| time.clone())
+            .collect()
+    }
+}
+
+async fn respond(State(server): State<Arc<Server>>, body: String) -> Response<String> {
+    let url = Url::parse(&format!("http://form/?{body}")).expect("a form");
+    let form: HashMap<_, _> = url.query_pairs().into_owned().collect();
+    let (query, time) = (
+        form["query"].clone(),
+        form.get("time").or(form.get("start")).cloned(),
+    );
+    let known = server
+        .answers
+        .lock()
+        .expect("unpoisoned")
+        .get(&query)
+        .cloned();
+    let time = time.unwrap_or_default();
+    server
+        .asked
+        .lock()
+        .expect("unpoisoned")
+        .push((query, time.clone()));
+    let (value, pause) = known.unwrap_or_default();
+    sleep(pause).await;
+    let (kind, sample) = if form.contains_key("start") {
+        ("matrix", format!("\"values\":[[{time},\"{value}\"]]"))
+    } else {
+        ("vector", format!("\"value\":[{time},\"{value}\"]"))
+    };
+    let series = if value.is_empty() {
+        String::new()
+    } else {
+        format!("{{\"metric\":{{}},{sample}}}")
+    };
+    let body = format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"{kind}\",\"result\":[{series}]}}}}"
+    );
+    Response::builder()
+        .header("content-type", "application/json")
+        .body(body)
+        .expect("a response")
+}
+
+/// The machine's clock, moved.
+#[derive(Clone, Default)]
+struct Moved(Arc<AtomicI64>);
+
+impl Clock for Moved {
+    fn now(&self) -> Time {
+        SystemClock.now() + Span::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Bench {
+    server: Arc<Server>,
+    clock: Moved,
+    handle: PollerHandle,
+    events: mpsc::Receiver<PollerEvent>,
+}
+
+async fn bench(change: impl FnOnce(&mut Source)) -> Bench {
+    crate::tls::install();
+    let server = Arc::new(Server::default());
+    let app = Router::new()
+        .route("/api/v1/query", post(respond))
+        .route("/api/v1/query_range", post(respond))
+        .with_state(Arc::clone(&server));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut source = Source::new("default", url);
+    change(&mut source);
+    let (out, events) = mpsc::channel(1024);
+    let clock = Moved::default();
+    let handle = Poller::spawn(source, out, PollerMetrics::default(), clock.clone());
+    Bench {
+        server,
+        clock,
+        handle: handle.expect("a good source"),
+        events,
+    }
+}
+
+impl Bench {
+    async fn event(&mut self) -> PollerEvent {
+        let event = timeout(Duration::from_secs(5), self.events.recv()).await;
+        event.expect("an event in time").expect("a poller")
+    }
+
+    async fn observation(&mut self) -> Observation {
+        loop {
+            if let PollerEvent::Observation(observation) = self.event().await {
+                return observation;
+            }
+        }
+    }
+
+    async fn advice(&mut self) -> Vec<Advice> {
+        loop {
+            if let PollerEvent::Advice { advice, .. } = self.event().await {
+                return advice;
+            }
+        }
+    }
+}
+
+fn key(name: &str) -> PolicyKey {
+    PolicyKey {
+        namespace: "bots".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn signal(value: &str, count: Option<(&str, f64)>) -> SignalQueries {
+    SignalQueries {
+        name: "s".to_owned(),
+        value: Query::unchecked(value),
+        count: count.map(|(query, at_least)| Count {
+            query: Query::unchecked(query),
+            at_least,
+        }),
+        top: None,
+        samples: None,
+        errors_exist: None,
+        window: None,
+    }
+}
+
+fn every(millis: i64, signals: &[SignalQueries]) -> Subscription {
+    Subscription {
+        interval: Span::from_millis(millis),
+        signals: signals.into(),
+        thresholds: Arc::from([]),
+    }
+}
+
+fn readings(observation: &Observation) -> Vec<Reading> {
+    observation.readings.iter().map(|o| o.reading).collect()
+}
+
+#[tokio::test]
+async fn policies_of_one_interval_share_their_queries_and_their_time() {
+    let mut bench = bench(|source| source.evaluation_delay = Span::from_secs(7)).await;
+    bench.server.says("a", "1");
+    bench.server.says("n", "3");
+    let signals = [
+        signal("a", Some(("n", 2.0))),
+        signal("a", Some(("n", 4.0))),
+        signal("none", None),
+    ];
+    for name in ["x", "y", "z"] {
+        bench.handle.subscribe(key(name), every(500, &signals));
+    }
+    let mut first = Vec::new();
+    for _ in 0..3 {
+        first.push(bench.observation().await);
+    }
+    let at = first[0].at;
+    assert_eq!(at.as_millis() % 500, 0);
+    let late = bench.clock.now() - at;
+    assert!(late < Span::from_millis(300), "{late}");
+    for observation in &first {
+        assert_eq!(observation.at, at);
+        assert_eq!(
+            readings(observation),
+            [
+                Reading::Value(1.0),
+                Reading::Unknown(Unknown::LowTraffic),
+                Reading::Unknown(Unknown::Empty)
+            ]
+        );
+    }
+    let time = at - Span::from_secs(7);
+    let time = format!("{}.{:03}", time.as_secs(), time.as_millis() % 1000);
+    for query in ["a", "n", "none"] {
+        let of_tick = bench.server.asked(query).into_iter().filter(|t| *t == time);
+        assert_eq!(of_tick.count(), 1, "{query}");
+    }
+    let next = bench.observation().await;
+    assert_eq!(next.at - at, Span::from_millis(500));
+}
+
+#[tokio::test]
+async fn a_policy_does_not_wait_for_the_slower_queries_of_another() {
+    let mut bench = bench(|_| {}).await;
+    bench.server.says("fast", "1");
+    bench
+        .server
+        .says_after("slow", "2", Duration::from_millis(400));
+    bench
+        .server
+        .says_after("never", "3", Duration::from_secs(60));
+    bench.handle.subscribe(
+        key("never"),
+        every(1000, &[signal("never", None), signal("fast", None)]),
+    );
+    bench
+        .handle
+        .subscribe(key("slow"), every(1000, &[signal("slow", None)]));
+    bench
+        .handle
+        .subscribe(key("fast"), every(1000, &[signal("fast", None)]));
+    let mut seen = Vec::new();
+    let mut at = None;
+    while seen.len() < 3 {
+        let observation = bench.observation().await;
+        if *at.get_or_insert(observation.at) == observation.at {
+            let late = bench.clock.now() - observation.at;
+            seen.push((observation.key.name.clone(), readings(&observation), late));
+        }
+    }
+    assert_eq!(seen[0].0, "fast");
+    assert!(seen[0].2 < Span::from_millis(300));
+    assert_eq!(
+        (seen[1].0.as_str(), seen[1].1.as_slice()),
+        ("slow", &[Reading::Value(2.0)][..])
+    );
+    let timeout = Reading::Unknown(Unknown::Timeout);
+    assert_eq!(
+        (seen[2].0.as_str(), seen[2].1.as_slice()),
+        ("never", &[timeout, Reading::Value(1.0)][..])
+    );
+    assert!(seen[2].2 < Span::from_millis(1200), "{}", seen[2].2);
+}
+
+#[tokio::test]
+async fn an_extra_tick_is_for_one_policy_and_once() {
+    let mut bench = bench(|_| {}).await;
+    bench.server.says("a", "1");
+    bench
+        .handle
+        .subscribe(key("x"), every(1000, &[signal("a", None)]));
+    bench
+        .handle
+        .subscribe(key("y"), every(1000, &[signal("a", None)]));
+    let regular = bench.observation().await.at;
+    bench.observation().await;
+    let extra = regular + Span::from_millis(333);
+    bench
+        .handle
+        .ask_at(&key("x"), regular + Span::from_millis(111));
+    bench.handle.ask_at(&key("x"), extra);
+    let observation = bench.observation().await;
+    assert_eq!(
+        (observation.key.name.as_str(), observation.at),
+        ("x", extra)
+    );
+    // on a regular tick, before the last one, or for nobody: nothing is asked
+    bench
+        .handle
+        .ask_at(&key("x"), regular + Span::from_millis(1000));
+    bench
+        .handle
+        .ask_at(&key("y"), regular - Span::from_millis(1));
+    bench
+        .handle
+        .ask_at(&key("z"), regular + Span::from_millis(500));
+    let mut next = [
+        bench.observation().await,
+        bench.observation().await,
+        bench.observation().await,
+    ];
+    next.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+    let ats: Vec<_> = next
+        .iter()
+        .map(|o| (o.key.name.as_str(), (o.at - regular).as_millis()))
+        .collect();
+    assert_eq!(ats[..2], [("x", 1000), ("y", 1000)]);
+    assert_eq!(ats[2].1, 2000);
+}
+
+#[tokio::test]
+async fn after_a_jump_of_the_clock_there_is_one_tick_and_no_burst() {
+    let mut bench = bench(|_| {}).await;
+    bench.server.says("a", "1");
+    bench
+        .handle
+        .subscribe(key("x"), every(200, &[signal("a", None)]));
+    let before = bench.observation().await.at;
+    bench.clock.0.fetch_add(3_600_000, Ordering::SeqCst);
+    let mut after = bench.observation().await.at;
+    while after - before < Span::from_secs(3600) {
+        after = bench.observation().await.at;
+    }
+    assert!(bench.clock.now() - after < Span::from_millis(300));
+    assert_eq!(bench.observation().await.at - after, Span::from_millis(200));
+    // and back
+    bench.clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
+    let mut again = bench.observation().await.at;
+    while again >= after {
+        again = bench.observation().await.at;
+    }
+    assert!(bench.clock.now() - again < Span::from_millis(800));
+    assert_eq!(bench.observation().await.at - again, Span::from_millis(200));
+}
+
+#[tokio::test]
+async fn what_was_asked_for_an_older_spec_is_not_handed_out() {
+    let mut bench = bench(|_| {}).await;
+    bench
+        .server
+        .says_after("old", "1", Duration::from_millis(150));
+    bench.server.says("new", "2");
+    bench
+        .handle
+        .subscribe(key("x"), every(200, &[signal("old", None)]));
+    while bench.server.asked("old").is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let id = bench
+        .handle
+        .subscribe(key("x"), every(200, &[signal("new", None)]));
+    for _ in 0..3 {
+        let observation = bench.observation().await;
+        assert_eq!(
+            (observation.subscription, readings(&observation)),
+            (id, vec![Reading::Value(2.0)])
+        );
+    }
+    bench.handle.unsubscribe(&key("x"));
+    sleep(Duration::from_millis(300)).await;
+    while bench.events.try_recv().is_ok() {}
+    sleep(Duration::from_millis(500)).await;
+    assert!(bench.events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn the_past_can_be_asked_for() {
+    let bench = bench(|source| source.evaluation_delay = Span::from_secs(2)).await;
+    bench.server.says("a", "5");
+    bench.server.says("n", "9");
+    let signals = [signal("a", Some(("n", 2.0))), signal("none", None)];
+    let at = Time::from_millis(100_000);
+    let observed = bench.handle.instant(&signals, at).await;
+    assert_eq!(
+        (observed[0].reading, observed[0].count),
+        (Reading::Value(5.0), Some(Reading::Value(9.0)))
+    );
+    assert_eq!(bench.server.asked("a"), ["98.000"]);
+    let to = at + Span::from_secs(10);
+    let points = bench
+        .handle
+        .range(&signals, at, to, Span::from_secs(5))
+        .await;
+    let empty = Reading::Unknown(Unknown::Empty);
+    assert_eq!(
+        points,
+        [
+            (at, vec![Reading::Value(5.0), empty]),
+            (at + Span::from_secs(5), vec![empty, empty]),
+            (to, vec![empty, empty]),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn advice_comes_soon_after_a_subscription() {
+    let mut bench = bench(|_| {}).await;
+    bench.server.says("top", "2.5");
+    bench.server.says("samples", "4");
+    let mut latency = signal("p95", None);
+    latency.name = "latency-p95".to_owned();
+    latency.top = Some(Query::unchecked("top"));
+    latency.samples = Some(Query::unchecked("samples"));
+    let mut errors = signal("ratio", None);
+    errors.samples = Some(Query::unchecked("samples"));
+    errors.errors_exist = Some(Query::unchecked("none"));
+    let mut gone = signal("gone", None);
+    gone.samples = Some(Query::unchecked("none"));
+    let threshold = |value: f64, direction| Threshold {
+        signal: 0,
+        direction,
+        value,
+        text: value.to_string(),
+    };
+    let mut subscription = every(60_000, &[latency, errors, gone]);
+    subscription.thresholds = Arc::from([
+        threshold(1.5, Direction::Above),
+        threshold(8.0, Direction::Above),
+        threshold(8.0, Direction::Below),
+    ]);
+    bench.handle.subscribe(key("x"), subscription);
+    let advice = bench.advice().await;
+    let told: Vec<_> = advice.iter().map(|a| (a.signal, a.kind.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (0, "Unreachable"),
+            (1, "ErrorsSelectNothing"),
+            (2, "NoSeries")
+        ]
+    );
+    assert_eq!(
+        advice[0].message,
+        "above 8: latency-p95 can never exceed 2.5, its highest bucket: lower it or add buckets"
+    );
+    assert!(
+        matches!(&advice[0].kind, AdviceKind::Unreachable { top, .. } if top.to_string() == "2.5")
+    );
+    // a second signal with the same query did not ask it again
+    assert_eq!(bench.server.asked("samples").len(), 1);
+}
+
+#[tokio::test]
+async fn a_poller_ends_with_its_handles() {
+    let mut bench = bench(|_| {}).await;
+    bench
+        .handle
+        .subscribe(key("x"), every(200, &[signal("a", None)]));
+    drop(bench.handle);
+    let ended = timeout(Duration::from_secs(2), async {
+        while bench.events.recv().await.is_some() {}
+    });
+    assert!(ended.await.is_ok());
+}
+
+/// Many policies with few queries cost few requests; the test fails only where that is grossly wrong.
+#[tokio::test]
+async fn a_thousand_policies_ask_what_one_asks() {
+    let mut bench = bench(|_| {}).await;
+    bench.server.says("a", "1");
+    bench.server.says("b", "1");
+    let signals: Arc<[SignalQueries]> = [signal("a", Some(("b", 1.0)))].into();
+    for n in 0..1000 {
+        let subscription = Subscription {
+            signals: Arc::clone(&signals),
+            ..every(1000, &[])
+        };
+        bench.handle.subscribe(key(&n.to_string()), subscription);
+    }
+    let first = bench.observation().await;
+    let began = Instant::now();
+    let mut got = 1;
+    while got < 1000 {
+        got += usize::from(bench.observation().await.at == first.at);
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    let asked = bench.server.asked("a").len();
+    assert!(asked <= 2, "{asked}");
+}
