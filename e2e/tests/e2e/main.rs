@@ -1,5 +1,6 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
+mod crd;
 mod operator;
 mod smoke;
 
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     e2e::harness::run(
-        [smoke::tests(), operator::tests()]
+        [crd::tests(), smoke::tests(), operator::tests()]
             .into_iter()
             .flatten()
             .collect(),
