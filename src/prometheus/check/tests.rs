@@ -18,6 +18,7 @@ fn queries_that_are_signals_are_printed() {
         ("(x > 5) or vector(0)", "(x > 5) or vector(0)"),
         ("absent(x) or vector(0)", "absent(x) or vector(0)"),
         ("scalar(x)", "scalar(x)"),
+        ("clamp_max(x, scalar(y > 5))", "clamp_max(x, scalar(y > 5))"),
         ("x offset 5m", "x offset 5m"),
         (
             "max_over_time(rate(x[1m])[5m:15s])",
@@ -62,6 +63,8 @@ fn queries_that_are_no_signals_are_refused_with_the_reason() {
         ("abs(x >= 5)", "filters with `>=`"),
         ("max_over_time((x > 5)[5m:15s])", "filters with `>`"),
         ("(x > 5) or (y > 5)", "filters with `>`"),
+        ("vector(scalar(x > 5))", "filters with `>`"),
+        ("1 - absent(x)", "is absent(..)"),
         ("a and b", "filters with `and`"),
         ("a unless b", "filters with `unless`"),
         ("absent(x)", "is absent(..)"),

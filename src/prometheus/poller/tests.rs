@@ -449,6 +449,27 @@ async fn advice_comes_soon_after_a_subscription() {
 }
 
 #[tokio::test]
+async fn a_source_that_is_gone_gives_transport_at_every_tick() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let nowhere = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let mut bench = bench(|source| source.url = nowhere).await;
+    bench
+        .handle
+        .subscribe(key("x"), every(200, &[signal("a", Some(("n", 1.0)))]));
+    let mut before = bench.observation().await.at;
+    for _ in 0..8 {
+        let observation = bench.observation().await;
+        assert_eq!(
+            readings(&observation),
+            [Reading::Unknown(Unknown::Transport)]
+        );
+        assert_eq!(observation.at - before, Span::from_millis(200));
+        before = observation.at;
+    }
+}
+
+#[tokio::test]
 async fn a_poller_ends_with_its_handles() {
     let mut bench = bench(|_| {}).await;
     bench
