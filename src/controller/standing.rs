@@ -229,9 +229,9 @@ impl Standing {
     }
 
     /// Takes in a pin, or that there is none.
-    pub fn hand(&mut self, pin: Option<Pin>, now: Time) {
-        self.record.pin.clone_from(&pin);
-        match (&pin, self.memory.pinned) {
+    pub fn hand(&mut self, pin: Option<&Pin>, now: Time) {
+        self.record.pin = pin.cloned();
+        match (pin, self.memory.pinned) {
             (Some(pin), pinned) if pinned != Some(pin.level) => {
                 self.memory.pin(pin.level);
                 self.record
