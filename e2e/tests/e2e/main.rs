@@ -2,15 +2,21 @@
 
 mod crd;
 mod operator;
+mod recorded;
 mod smoke;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     e2e::harness::run(
-        [crd::tests(), smoke::tests(), operator::tests()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        [
+            crd::tests(),
+            smoke::tests(),
+            operator::tests(),
+            recorded::tests(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     )
 }
