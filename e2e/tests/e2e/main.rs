@@ -1,9 +1,18 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
+mod config_map;
+mod contested;
 mod crd;
+mod deletion;
+mod edits;
+mod isolation;
 mod operator;
 mod recorded;
+mod replicas;
+mod rivals;
 mod smoke;
+mod support;
+mod surge;
 
 use std::process::ExitCode;
 
@@ -14,6 +23,14 @@ fn main() -> ExitCode {
             smoke::tests(),
             operator::tests(),
             recorded::tests(),
+            surge::tests(),
+            replicas::tests(),
+            config_map::tests(),
+            deletion::tests(),
+            rivals::tests(),
+            contested::tests(),
+            isolation::tests(),
+            edits::tests(),
         ]
         .into_iter()
         .flatten()
