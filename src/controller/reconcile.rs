@@ -228,14 +228,14 @@ async fn settle(
         .chain(&applied.refusals)
         .cloned()
         .collect();
-    let published = plan.published.as_ref().filter(|_| !applied.flags_failed);
     let baselines = settled(plan, &applied);
     let made = context.standings.with(key, |standing| {
         standing.written.extend(applied.scaled);
         standing.baselines.clone_from(&baselines);
         standing.refusals.clone_from(&refusals);
         let outcome = Outcome {
-            published,
+            published: plan.published.as_ref(),
+            flags_failed: applied.flags_failed,
             refusals: &refusals,
             pin_problem: admitted.pin_problem.as_deref(),
         };
