@@ -106,7 +106,7 @@ async fn spec_turned_bad(ctx: Ctx) -> Result<()> {
     let ctx = &scene.ctx;
     degraded(&scene, "bot").await?;
     scene.operator.kill()?;
-    let refused = ladder(ctx, "bot").to_string().replace("max(", "max(1 > ");
+    let refused = ladder(ctx, "bot").to_string().replace("})'", "}) > 200'");
     ctx.apply(&refused).await?;
     delete_policy(ctx, "bot").await?;
     scene.operator.start_again().await?;

@@ -4,10 +4,12 @@ use anyhow::{Context as _, Result};
 use brownout::api::BotDegradationPolicyStatus;
 use brownout::api::conditions::{FLAPPING, condition};
 use e2e::harness::{Ctx, trial};
+use e2e::wait::await_condition;
+use k8s_openapi::api::core::v1::ConfigMap;
 use libtest_mimic::Trial;
 
 use crate::support::{
-    LADDER, PolicyYaml, Scene, await_flags, await_level, await_ready, await_replicas, await_status,
+    LADDER, PolicyYaml, SOON, Scene, await_level, await_ready, await_replicas, await_status, flags,
     workload,
 };
 
@@ -35,12 +37,16 @@ fn policy(ctx: &Ctx, rungs: &[Rung<'_>]) -> String {
 }
 
 async fn named(ctx: &Ctx, level: i32, name: &str) -> Result<BotDegradationPolicyStatus> {
-    let (_, flags) = await_flags(ctx, "bot-flags", level).await?;
     let status = await_status(ctx, "bot", &format!("{level} ({name})"), |status| {
         status.level == level && status.level_name == name && status.desired_level == level
     })
     .await?;
-    assert_eq!(flags.level_name, name);
+    let maps = ctx.api::<ConfigMap>();
+    await_condition(&format!("the flags of {name}"), SOON, || async {
+        let flags = flags(&maps.get("bot-flags").await?)?;
+        Ok((flags.level_name == name).then_some(()))
+    })
+    .await?;
     Ok(status)
 }
 

@@ -26,7 +26,7 @@ async fn refused_query(ctx: Ctx) -> Result<()> {
         .await?;
     let status = await_reason(ctx, "bad", "QueryRefused").await?;
     assert!(
-        ready_message(&status).contains("backlog"),
+        ready_message(&status).contains("spec.signals[0].query"),
         "{}",
         ready_message(&status)
     );
