@@ -170,6 +170,7 @@ fn classify(map: ConfigMap, policy: &str) -> FlagsMap {
             uid: map.uid().unwrap_or_default(),
             resource_version: map.resource_version().unwrap_or_default(),
             claimed: claimed.is_some(),
+            binary: map.binary_data.is_some_and(|binary| !binary.is_empty()),
             data: map.data.unwrap_or_default(),
         }),
     }

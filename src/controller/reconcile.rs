@@ -271,7 +271,9 @@ fn settled(plan: &Plan, applied: &Applied, before: &[Baseline]) -> Vec<Baseline>
     };
     let kept = plan.record.iter().filter(unrestored);
     let all = plan.settled.iter().chain(kept);
-    all.filter(|baseline| !outdated(baseline)).cloned().collect()
+    all.filter(|baseline| !outdated(baseline))
+        .cloned()
+        .collect()
 }
 
 fn remember(
