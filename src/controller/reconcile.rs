@@ -218,7 +218,7 @@ async fn settle(
     key: &PolicyKey,
     object: BotDegradationPolicy,
     plan: &Plan,
-    applied: Applied,
+    mut applied: Applied,
     admitted: &admit::Admitted,
 ) -> Result<(bool, Option<ApiError>), ApiError> {
     let refusals: Vec<Refusal> = admitted
@@ -230,7 +230,7 @@ async fn settle(
         .collect();
     let made = context.standings.with(key, |standing| {
         let baselines = settled(plan, &applied, &standing.baselines);
-        standing.written.extend(applied.scaled);
+        standing.written.extend(applied.scaled.drain(..));
         standing.baselines.clone_from(&baselines);
         standing.refusals.clone_from(&refusals);
         let outcome = Outcome {
