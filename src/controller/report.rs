@@ -233,6 +233,7 @@ fn baseline(baseline: &Baseline) -> api::Baseline {
         kind: baseline.workload.kind,
         name: baseline.workload.name.clone(),
         replicas: baseline.replicas,
+        applied: baseline.applied,
         autoscaler: None,
         contested_by: baseline
             .contested_by

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 
 use crate::support::{
     PolicyYaml, Scene, await_event, await_level, await_ready, await_reason, await_replicas,
-    await_status, ready_message, replicas, scale_as, workload,
+    await_status, ready_message, replicas, scale_as, set_as, workload,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -17,6 +17,7 @@ pub(crate) fn tests() -> Vec<Trial> {
             "contested_target_is_tried_again_after_an_edit",
             until_an_edit,
         ),
+        trial("contested_by_somebody_without_a_name", without_a_name),
     ]
 }
 
@@ -41,7 +42,7 @@ async fn contest(scene: &Scene) -> Result<BotDegradationPolicyStatus> {
     for _ in 0..3 {
         await_replicas(ctx, "worker", 0).await?;
         await_ready(ctx, "bot").await?;
-        scale_as(ctx, "argocd", "worker", 3).await?;
+        set_as(ctx, "argocd", "worker", 3).await?;
     }
     await_reason(ctx, "bot", "TargetContested").await
 }
@@ -63,7 +64,7 @@ async fn until_normal(ctx: Ctx) -> Result<()> {
     assert!(note.contains("argocd"), "{note}");
 
     // whatever happens now, a whole round later it is still as they left it
-    scale_as(ctx, "argocd", "worker", 5).await?;
+    set_as(ctx, "argocd", "worker", 5).await?;
     depth.set(500.0);
     await_level(ctx, "bot", 2).await?;
     assert_eq!(replicas(ctx, "worker").await?, 5);
@@ -96,7 +97,7 @@ async fn until_an_edit(ctx: Ctx) -> Result<()> {
     let scene = Scene::set(ctx).await?;
     let (ctx, depth) = (&scene.ctx, &scene.depth);
     contest(&scene).await?;
-    scale_as(ctx, "argocd", "worker", 4).await?;
+    set_as(ctx, "argocd", "worker", 4).await?;
     assert_eq!(replicas(ctx, "worker").await?, 4);
 
     ctx.apply(&policy(ctx).spec("maxLevel: scale").to_string())
@@ -108,7 +109,7 @@ async fn until_an_edit(ctx: Ctx) -> Result<()> {
     // the same once more, and the edit comes while nobody looks
     for _ in 0..3 {
         await_replicas(ctx, "worker", 0).await?;
-        scale_as(ctx, "argocd", "worker", 4).await?;
+        set_as(ctx, "argocd", "worker", 4).await?;
         await_status(ctx, "bot", "the set-back to be seen", |status| {
             status
                 .baseline
@@ -127,4 +128,25 @@ async fn until_an_edit(ctx: Ctx) -> Result<()> {
     depth.set(0.0);
     await_level(ctx, "bot", 0).await?;
     await_replicas(ctx, "worker", 4).await
+}
+
+/// After a scale to 0 the API server tracks nobody who scales: all that can be told is that it happens.
+async fn without_a_name(ctx: Ctx) -> Result<()> {
+    let Scene { ctx, depth, .. } = &Scene::set(ctx).await?;
+    ctx.apply(&workload("Deployment", "worker", 3)).await?;
+    ctx.apply(&workload("Deployment", "other", 2)).await?;
+    ctx.apply(&policy(ctx).to_string()).await?;
+    depth.set(300.0);
+    await_level(ctx, "bot", 1).await?;
+    for _ in 0..3 {
+        await_replicas(ctx, "worker", 0).await?;
+        await_ready(ctx, "bot").await?;
+        scale_as(ctx, "kubectl", "worker", 3).await?;
+    }
+    let status = await_reason(ctx, "bot", "TargetContested").await?;
+    assert_eq!(contested_by(&status, "worker"), Some("unknown"));
+    depth.set(0.0);
+    await_level(ctx, "bot", 0).await?;
+    assert_eq!(replicas(ctx, "worker").await?, 3);
+    await_replicas(ctx, "other", 2).await
 }

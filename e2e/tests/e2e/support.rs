@@ -272,6 +272,19 @@ pub(crate) async fn scale_as(ctx: &Ctx, manager: &str, deployment: &str, to: i32
     Ok(())
 }
 
+/// Writes the number into the Deployment itself, as a GitOps tool does.
+pub(crate) async fn set_as(ctx: &Ctx, manager: &str, deployment: &str, to: i32) -> Result<()> {
+    let params = PatchParams {
+        field_manager: Some(manager.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::Merge(json!({"spec": {"replicas": to}}));
+    ctx.api::<Deployment>()
+        .patch(deployment, &params, &patch)
+        .await?;
+    Ok(())
+}
+
 /// Waits for an Event about a policy with this reason, and gives its note.
 pub(crate) async fn await_event(ctx: &Ctx, policy: &str, reason: &str) -> Result<String> {
     let events = ctx.api::<Event>();
