@@ -247,6 +247,19 @@ impl Applier<'_> {
 }
 
 impl Applied {
+    /// Takes in what came of letting go of a former flags `ConfigMap`. As long as that has not
+    /// succeeded, status must go on telling of it.
+    pub fn absorb(&mut self, former: Result<Self, ApiError>) {
+        let former = former.unwrap_or_else(|err| Self {
+            flags_failed: true,
+            retry: Some(err),
+            ..Self::default()
+        });
+        self.flags_failed |= former.flags_failed;
+        self.refusals.extend(former.refusals);
+        self.retry = self.retry.take().or(former.retry);
+    }
+
     /// Sorts a failure: what somebody must mend is a refusal, the rest is tried again.
     fn note(&mut self, err: ApiError, what: &str) {
         tracing::warn!(error = %err, what, "a write failed");

@@ -129,6 +129,18 @@ pub async fn config_map(
     })
 }
 
+/// Reads a `ConfigMap` that the policy no longer names: ours or not, no other policy is asked.
+pub async fn own_config_map(
+    client: &Client,
+    object: &BotDegradationPolicy,
+    name: &str,
+) -> Result<FlagsMap, ApiError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    let found = call(api.get_opt(name)).await?;
+    Ok(found.map_or(FlagsMap::Absent, |map| classify(map, &object.name_any())))
+}
+
 /// Ours is what bears both labels; one that was let go (managed, of no policy) may be taken up.
 fn classify(map: ConfigMap, policy: &str) -> FlagsMap {
     if map.labels().get(MANAGED_BY_LABEL).map(String::as_str) != Some(MANAGED_BY) {

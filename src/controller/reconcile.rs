@@ -14,7 +14,7 @@ use super::report::{self, Outcome};
 use super::standing::{Notice, Standing};
 use super::understand::{key, understand};
 use super::watches::Guarded;
-use super::{admit, events, finalizer, gauges, release};
+use super::{admit, events, finalizer, former, gauges, release};
 use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
 use crate::plan::{Baseline, Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy};
@@ -67,7 +67,8 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         return Ok(Action::await_change());
     };
     let object = write_ahead(context, &key, object, &plan).await?;
-    let applied = carry_out(context, &object, &policy, &plan).await;
+    let mut applied = carry_out(context, &object, &policy, &plan).await;
+    applied.absorb(former::let_go(context, &object, &policy).await);
     let (ready, retry) = settle(context, &key, object, &plan, applied, &admitted).await?;
     if let Some(err) = retry {
         return Err(err);

@@ -13,7 +13,7 @@ use super::reconcile::published_epoch;
 use super::restore::{self, Remembered};
 use super::standing::{Notice, Phase, Standing};
 use super::understand::key;
-use super::{events, finalizer};
+use super::{events, finalizer, former};
 use crate::api::{BotDegradationPolicy, FINALIZER};
 use crate::plan::{Plan, Situation, Wanted, plan};
 use crate::policy::{Policy, from_spec, remains};
@@ -76,9 +76,11 @@ async fn hand_back(
         policy: object,
         config_map: &policy.config_map,
     };
+    let mut applied = applier.apply(&plan.writes).await;
+    applied.absorb(former::let_go(context, object, &policy).await);
     let Applied {
         retry, refusals, ..
-    } = applier.apply(&plan.writes).await;
+    } = applied;
     match (retry, refusals.into_iter().next()) {
         (Some(err), _) => Err(err),
         (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),

@@ -6,11 +6,12 @@ use brownout::api::conditions::{FLAPPING, condition};
 use e2e::harness::{Ctx, trial};
 use e2e::wait::await_condition;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt as _;
 use libtest_mimic::Trial;
 
 use crate::support::{
-    LADDER, PolicyYaml, SOON, Scene, await_level, await_ready, await_replicas, await_status, flags,
-    workload,
+    LADDER, PolicyYaml, SOON, Scene, await_flags, await_level, await_policy_gone, await_ready,
+    await_replicas, await_status, delete_policy, flags, workload,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -18,6 +19,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("edits_of_the_ladder_keep_the_level_by_name", ladder),
         trial("edits_unseen_keep_the_level_by_name", unseen),
         trial("edits_of_what_a_rung_scales_are_carried_out", scale),
+        trial(
+            "edits_of_the_config_maps_name_let_the_old_one_go",
+            config_map,
+        ),
     ]
 }
 
@@ -143,4 +148,39 @@ async fn scale(ctx: Ctx) -> Result<()> {
     depth.set(0.0);
     await_level(ctx, "bot", 0).await?;
     await_replicas(ctx, "two", 4).await
+}
+
+async fn config_map(ctx: Ctx) -> Result<()> {
+    let Scene {
+        ctx,
+        depth,
+        operator,
+        ..
+    } = &Scene::set(ctx).await?;
+    let named = |map: &str| {
+        PolicyYaml::with_ladder(ctx, "bot")
+            .spec(&format!("flags: {{configMap: {map}}}"))
+            .to_string()
+    };
+    ctx.apply(&named("first")).await?;
+    depth.set(300.0);
+    await_flags(ctx, "first", 1).await?;
+    ctx.apply(&named("second")).await?;
+    await_flags(ctx, "second", 1).await?;
+    await_let_go(ctx, "first").await?;
+    await_ready(ctx, "bot").await?;
+
+    // edited and deleted while nobody looks
+    operator.kill()?;
+    ctx.apply(&named("third")).await?;
+    delete_policy(ctx, "bot").await?;
+    operator.start_again().await?;
+    await_policy_gone(ctx, "bot").await?;
+    await_let_go(ctx, "second").await
+}
+
+async fn await_let_go(ctx: &Ctx, map: &str) -> Result<()> {
+    let (map, _) = await_flags(ctx, map, 0).await?;
+    assert!(!map.labels().contains_key("brownout.dev/policy"));
+    Ok(())
 }
