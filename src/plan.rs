@@ -9,6 +9,7 @@
 
 mod facts;
 mod flags;
+mod outcome;
 mod targets;
 
 pub use facts::{Baseline, Found, Owner, SetBack, Target};

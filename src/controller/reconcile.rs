@@ -16,7 +16,7 @@ use super::understand::{key, understand};
 use super::watches::Guarded;
 use super::{admit, events, finalizer, former, gauges, release};
 use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
-use crate::plan::{Baseline, Plan, Refusal, Situation, Wanted, plan};
+use crate::plan::{Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy};
 use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
@@ -230,7 +230,8 @@ async fn settle(
         .cloned()
         .collect();
     let made = context.standings.with(key, |standing| {
-        let baselines = settled(plan, &applied, &standing.baselines);
+        let baselines =
+            plan.baselines_after(&applied.unrestored, &applied.outdated, &standing.baselines);
         standing.written.extend(applied.scaled.drain(..));
         standing.baselines.clone_from(&baselines);
         standing.refusals.clone_from(&refusals);
@@ -259,22 +260,6 @@ async fn settle(
     )
     .await;
     Ok((refusals.is_empty(), applied.retry))
-}
-
-/// The baselines after the writes: those of restores that failed are kept. One that was new is
-/// dropped where its workload turned out to be another than the watch had it: it was read from a
-/// number that may have been another policy's, and nothing has been written over yet.
-fn settled(plan: &Plan, applied: &Applied, before: &[Baseline]) -> Vec<Baseline> {
-    let unrestored = |baseline: &&Baseline| applied.unrestored.contains(&baseline.workload);
-    let outdated = |baseline: &Baseline| {
-        applied.outdated.contains(&baseline.workload)
-            && before.iter().all(|b| b.workload != baseline.workload)
-    };
-    let kept = plan.record.iter().filter(unrestored);
-    let all = plan.settled.iter().chain(kept);
-    all.filter(|baseline| !outdated(baseline))
-        .cloned()
-        .collect()
 }
 
 fn remember(

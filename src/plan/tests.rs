@@ -3,4 +3,5 @@
 mod cluster;
 mod crashes;
 mod flags;
+mod outcome;
 mod targets;

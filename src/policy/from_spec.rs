@@ -153,3 +153,27 @@ fn config_map(name: &str, spec: &BotDegradationPolicySpec, found: &mut Findings)
         None => format!("{name}-flags"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn features_and_config_map_remain_of_a_spec_that_cannot_be_understood() {
+        let spec: BotDegradationPolicySpec = serde_json::from_value(json!({
+            "interval": "never",
+            "signals": [],
+            "flags": {"configMap": "theirs"},
+            "features": [{"name": "animations", "tier": "Luxury"}],
+            "levels": [{"name": "Hold", "when": {}}],
+        }))
+        .unwrap();
+        assert!(from_spec("bots", "bot", &spec).is_err());
+        let policy = remains("bots", "bot", &spec);
+        assert_eq!(policy.config_map, "theirs");
+        assert_eq!(policy.features[0].name, "animations");
+        assert_eq!(policy.top(), 0);
+        assert_eq!(policy.states.len(), 1, "Normal has its states");
+    }
+}
