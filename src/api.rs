@@ -1,6 +1,8 @@
 //! What users write and what they are told: the custom resources of group `brownout.dev`.
 //!
 //! Doc comments of fields become the CRD's descriptions, so they speak to the person who writes YAML.
+#![allow(clippy::doc_markdown, rustdoc::bare_urls)] // descriptions are read in a terminal, not as Markdown
+#![allow(clippy::duplicated_attributes)] // two printer columns may have one type
 
 pub mod conditions;
 pub mod crd;

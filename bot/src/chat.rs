@@ -50,6 +50,7 @@ pub(crate) struct Chat {
 
 /// Work that has a place in a queue.
 struct Ticket<'a> {
+    feature: Feature,
     arrival: Arrival<'a>,
     done: oneshot::Receiver<()>,
 }
@@ -87,8 +88,8 @@ impl Chat {
         };
         let animation = self.queue_animation(&flags);
         let (outcome, animation) = tokio::join!(
-            ticket.done_by(deadline),
-            finish_animation(animation, deadline)
+            ticket.done_by(deadline, &self.flags),
+            finish_animation(animation, deadline, &self.flags)
         );
         if outcome != Outcome::Ok {
             return declined(outcome, feature);
@@ -115,7 +116,11 @@ impl Chat {
             return Err(arrival.end(Outcome::Off));
         }
         match self.queues.submit(feature.tier(), work) {
-            Ok(done) => Ok(Ticket { arrival, done }),
+            Ok(done) => Ok(Ticket {
+                feature,
+                arrival,
+                done,
+            }),
             Err(_full) => Err(arrival.end(Outcome::Shed)),
         }
     }
@@ -134,22 +139,27 @@ impl Chat {
 }
 
 impl Ticket<'_> {
-    async fn done_by(self, deadline: Instant) -> Outcome {
-        let done = tokio::time::timeout_at(deadline, self.done).await;
-        self.arrival.end(match done {
-            Ok(Ok(())) => Outcome::Ok,
-            // too late, or the workers are gone
-            Ok(Err(_)) | Err(_) => Outcome::Error,
-        })
+    /// Waits for the work. Where its feature is switched off meanwhile, the place in the queue is
+    /// given up: shedding must also rid us of what is queued already.
+    async fn done_by(self, deadline: Instant, flags: &FlagStore) -> Outcome {
+        let outcome = tokio::select! {
+            biased;
+            // an error: the workers are gone
+            done = self.done => done.map_or(Outcome::Error, |()| Outcome::Ok),
+            () = flags.until_off(self.feature) => Outcome::Off,
+            () = tokio::time::sleep_until(deadline) => Outcome::Error,
+        };
+        self.arrival.end(outcome)
     }
 }
 
 async fn finish_animation(
     queued: Option<(Ticket<'_>, Animation)>,
     deadline: Instant,
+    flags: &FlagStore,
 ) -> Option<Animation> {
     let (ticket, animation) = queued?;
-    (ticket.done_by(deadline).await == Outcome::Ok).then_some(animation)
+    (ticket.done_by(deadline, flags).await == Outcome::Ok).then_some(animation)
 }
 
 /// The kind words for when there is no answer.

@@ -19,10 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use brownout::flags::{DecodeError, Flags};
-use brownout::policy::NORMAL;
+use brownout::policy::{NORMAL, State};
 use brownout::time::Time;
 
-use crate::features::Features;
+use tokio::sync::watch as channel;
+
+use crate::features::{Feature, Features};
 use crate::metrics::Metrics;
 
 /// What is in force.
@@ -98,6 +100,7 @@ pub(crate) struct FlagStore {
     /// Held while an offer is judged, so that two sources cannot overtake each other.
     states: Mutex<BTreeMap<Source, SourceState>>,
     metrics: Arc<Metrics>,
+    changed: channel::Sender<()>,
 }
 
 impl FlagStore {
@@ -115,12 +118,22 @@ impl FlagStore {
             current: ArcSwap::from_pointee(unseen),
             states: Mutex::new(sources.iter().map(|&s| (s, SourceState::None)).collect()),
             metrics,
+            changed: channel::Sender::default(),
         }
     }
 
     /// What is in force; take it once per request.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Resolves when the feature is off: what waits in a queue then need not wait any longer.
+    pub(crate) async fn until_off(&self, feature: Feature) {
+        let mut changes = self.changed.subscribe();
+        while self.snapshot().features.state(feature) != State::Disabled {
+            // the sender lives as long as `self`
+            let _ = changes.changed().await;
+        }
     }
 
     /// How each source stands.
@@ -178,6 +191,7 @@ impl FlagStore {
             epoch: Some(flags.epoch),
             features,
         }));
+        self.changed.send_replace(());
         SourceState::Current
     }
 }

@@ -101,6 +101,20 @@ async fn what_is_off_says_so_kindly_and_at_once() {
 }
 
 #[tokio::test]
+async fn what_is_switched_off_while_it_waits_leaves_the_queue() {
+    let mut mount = Mount::new();
+    let bot = start(&[&mount.option(), "--workers=0", "--deadline=1h"]).await;
+    let ((status, reply), ()) = tokio::join!(bot.chat("Hello!"), async {
+        bot.until("bot_queue_depth{queue=\"luxury\"}", 1.0).await;
+        mount.swap(&flags(7, 3, ("Disabled", 0), "Disabled"));
+    });
+    assert_eq!((status, reply["outcome"].as_str()), (200, Some("off")));
+    for (feature, tier) in &FEATURES[1..] {
+        assert_eq!(bot.series(&requests(feature, tier, "off")).await, Some(1.0));
+    }
+}
+
+#[tokio::test]
 async fn reduced_is_shorter_and_says_so() {
     let mut mount = Mount::new();
     mount.swap(&flags(7, 2, ("Reduced", 96), "Disabled"));

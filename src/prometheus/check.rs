@@ -130,7 +130,7 @@ fn moves(at: bool, offset: Option<&Offset>) -> Result<(), String> {
 }
 
 fn whole_milliseconds(duration: std::time::Duration) -> Result<(), String> {
-    if duration.subsec_nanos() % 1_000_000 == 0 && !duration.is_zero() {
+    if duration.subsec_nanos().is_multiple_of(1_000_000) && !duration.is_zero() {
         Ok(())
     } else {
         Err("has a duration that is not whole milliseconds: write one such as 30s or 1m".to_owned())

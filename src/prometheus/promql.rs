@@ -70,9 +70,20 @@ fn explain(text: &str, error: &str) -> String {
     } else if text.contains("\\Q") {
         "\\Q..\\E is not known here: escape each character"
     } else {
-        return format!("cannot be parsed: {error}");
+        return format!("cannot be parsed: {}", printable(error));
     };
-    format!("{hint} ({error})")
+    format!("{hint} ({})", printable(error))
+}
+
+/// A text that says what it shows: without control characters and those that turn the direction.
+fn printable(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars()
+        .map(|c| if hidden(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// An operator or a call where a duration is expected: within `[ ]` or after `offset (`.

@@ -1,6 +1,4 @@
 use super::*;
-use crate::features::Feature;
-use brownout::policy::State;
 
 fn data(epoch: i64, animations: &str) -> BTreeMap<String, String> {
     let json = format!(

@@ -48,33 +48,21 @@ impl Findings {
         (least, most): (&str, &str),
     ) -> Span {
         let bound = |text| parse_duration(text).unwrap_or_default();
-        match parse_duration(text).filter(|&d| bound(least) <= d && d <= bound(most)) {
-            Some(span) => span,
-            None => {
-                self.add(
-                    field,
-                    format!("must be a duration from {least} to {most}, largest unit first, such as {EXAMPLES}, not {}", quoted(text)),
-                );
-                Span::ZERO
-            }
-        }
+        let within = |&span: &Span| bound(least) <= span && span <= bound(most);
+        parse_duration(text).filter(within).unwrap_or_else(|| {
+            let text = quoted(text);
+            self.add(field, format!("must be a duration from {least} to {most}, largest unit first, such as {EXAMPLES}, not {text}"));
+            Span::ZERO
+        })
     }
 
     /// A threshold.
     pub(super) fn decimal(&mut self, field: &str, text: &str) -> f64 {
-        match parse_decimal(text) {
-            Some(number) => number,
-            None => {
-                self.add(
-                    field,
-                    format!(
-                        "must be a plain decimal in quotes, without unit or exponent, such as \"0.05\", not {}",
-                        quoted(text)
-                    ),
-                );
-                0.0
-            }
-        }
+        parse_decimal(text).unwrap_or_else(|| {
+            let text = quoted(text);
+            self.add(field, format!("must be a plain decimal in quotes, without unit or exponent, such as \"0.05\", not {text}"));
+            0.0
+        })
     }
 
     /// The number of entries of a list or map.

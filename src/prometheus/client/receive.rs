@@ -16,7 +16,7 @@ pub(super) struct Received {
     status: u16,
     content_type: Option<String>,
     body: Vec<u8>,
-    sent: Option<Instant>,
+    began: Option<Instant>,
 }
 
 impl Received {
@@ -28,15 +28,15 @@ impl Received {
         }
     }
 
-    pub(super) fn sent(mut self, at: Instant) -> Self {
-        self.sent = Some(at);
+    pub(super) fn since(mut self, at: Instant) -> Self {
+        self.began = Some(at);
         self
     }
 
     /// Counts what was made of it.
     pub(super) fn log(&self, answer: Answer, client: &Client) -> Answer {
-        if let Some(sent) = self.sent {
-            client.count(&answer, sent);
+        if let Some(began) = self.began {
+            client.count(&answer, began);
         }
         answer
     }
@@ -58,7 +58,7 @@ pub(super) async fn receive(mut response: Response, max_bytes: usize) -> Result<
         status: status.as_u16(),
         content_type: header(CONTENT_TYPE),
         body: Vec::new(),
-        sent: None,
+        began: None,
     };
     let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
     if !plain && status.is_success() {

@@ -55,12 +55,16 @@ pub(super) fn base_url(text: &str) -> Result<Url, BadSource> {
 
 /// The client, and where range queries go.
 pub(super) fn http(base: &Url) -> Result<(Client, Url), BadSource> {
-    let http = reqwest::Client::builder()
+    let mut http = reqwest::Client::builder()
         .redirect(redirect::Policy::none())
+        .user_agent(concat!("brownout/", env!("CARGO_PKG_VERSION")))
         // shorter than what load balancers keep
-        .pool_idle_timeout(Duration::from_secs(50))
-        .build()
-        .map_err(|e| BadSource::Client(e.to_string()))?;
+        .pool_idle_timeout(Duration::from_secs(50));
+    if base.scheme() == "http" {
+        // without this an image that holds no certificates could not even speak plain HTTP
+        http = http.tls_certs_only([]);
+    }
+    let http = http.build().map_err(|e| BadSource::Client(e.to_string()))?;
     let client = Client::from(http, base.as_str()).map_err(|e| BadSource::Client(e.to_string()))?;
     let mut range = base.clone();
     let path = format!("{}/api/v1/query_range", base.path().trim_end_matches('/'));
@@ -76,7 +80,8 @@ pub(super) fn headers(written: &[(String, String)]) -> Result<HeaderMap, BadSour
     for (name, value) in written {
         let bad = || BadSource::Header(name.clone());
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
-        let value = HeaderValue::from_str(value).map_err(|_| bad())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+        value.set_sensitive(true);
         headers.append(key, value);
     }
     Ok(headers)

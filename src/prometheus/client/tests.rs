@@ -17,6 +17,8 @@ use tokio::time::sleep;
 use super::*;
 use Unknown::{Http, Malformed, Timeout, TooLarge, Transport};
 
+static HUGE: [u8; 64 << 10] = [b'x'; 64 << 10];
+
 const ONE: &str = "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{},\"value\":[1,\"42\"]}]}}";
 
 /// What the server saw.
@@ -63,7 +65,7 @@ async fn answer(
     seen.most.fetch_max(now, Ordering::SeqCst);
     let error =
         "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"parse error: unexpected x\"}";
-    let huge: &'static [u8] = &[b'x'; 64 << 10];
+    let huge: &'static [u8] = &HUGE;
     let response = match how.as_str() {
         "good" => json(200).body(Body::from(ONE)),
         "slow" => {
@@ -184,9 +186,8 @@ async fn a_request_says_when_and_how_long() {
         )
         .await;
     let forms = seen.forms.lock().expect("unpoisoned");
-    let [(instant, headers), (range, _)] = forms.as_slice() else {
-        panic!("two requests, not {}", forms.len());
-    };
+    assert_eq!(forms.len(), 2);
+    let ((instant, headers), (range, _)) = (&forms[0], &forms[1]);
     assert_eq!(instant["query"], "up{a=\"ü&b\"}");
     assert_eq!(instant["time"], "1795247500.033");
     assert_eq!(instant["dedup"], "true");

@@ -189,14 +189,13 @@ impl Asker {
     /// A reading; `None` where the source could not be asked.
     async fn reading(&mut self, query: &Query, at: Time) -> Option<Reading> {
         let asked = (query.clone(), at);
-        let answer = match self.answers.get(&asked) {
-            Some(answer) => answer.clone(),
-            None => {
-                let time = at - self.client.source().evaluation_delay;
-                let answer = self.client.instant(query, time).await;
-                self.answers.insert(asked, answer.clone());
-                answer
-            }
+        let answer = if let Some(answer) = self.answers.get(&asked) {
+            answer.clone()
+        } else {
+            let time = at - self.client.source().evaluation_delay;
+            let answer = self.client.instant(query, time).await;
+            self.answers.insert(asked, answer.clone());
+            answer
         };
         match answer.reading {
             Reading::Unknown(class) if class <= Unknown::Partial => None,
