@@ -3,6 +3,7 @@
 mod crd;
 mod manifests;
 mod operator;
+mod recorded;
 mod smoke;
 
 use std::process::ExitCode;
@@ -12,8 +13,9 @@ fn main() -> ExitCode {
         [
             crd::tests(),
             manifests::tests(),
-            smoke::tests(),
             operator::tests(),
+            recorded::tests(),
+            smoke::tests(),
         ]
         .into_iter()
         .flatten()
