@@ -218,7 +218,7 @@ async fn settle(
     key: &PolicyKey,
     object: BotDegradationPolicy,
     plan: &Plan,
-    applied: Applied,
+    mut applied: Applied,
     admitted: &admit::Admitted,
 ) -> Result<(bool, Option<ApiError>), ApiError> {
     let refusals: Vec<Refusal> = admitted
@@ -228,14 +228,14 @@ async fn settle(
         .chain(&applied.refusals)
         .cloned()
         .collect();
-    let published = plan.published.as_ref().filter(|_| !applied.flags_failed);
-    let baselines = settled(plan, &applied);
     let made = context.standings.with(key, |standing| {
-        standing.written.extend(applied.scaled);
+        let baselines = settled(plan, &applied, &standing.baselines);
+        standing.written.extend(applied.scaled.drain(..));
         standing.baselines.clone_from(&baselines);
         standing.refusals.clone_from(&refusals);
         let outcome = Outcome {
-            published,
+            published: plan.published.as_ref(),
+            flags_failed: applied.flags_failed,
             refusals: &refusals,
             pin_problem: admitted.pin_problem.as_deref(),
         };
@@ -260,13 +260,20 @@ async fn settle(
     Ok((refusals.is_empty(), applied.retry))
 }
 
-/// The baselines after the writes: those of restores that failed are kept.
-fn settled(plan: &Plan, applied: &Applied) -> Vec<Baseline> {
-    let kept = plan
-        .record
-        .iter()
-        .filter(|baseline| applied.unrestored.contains(&baseline.workload));
-    plan.settled.iter().chain(kept).cloned().collect()
+/// The baselines after the writes: those of restores that failed are kept. One that was new is
+/// dropped where its workload turned out to be another than the watch had it: it was read from a
+/// number that may have been another policy's, and nothing has been written over yet.
+fn settled(plan: &Plan, applied: &Applied, before: &[Baseline]) -> Vec<Baseline> {
+    let unrestored = |baseline: &&Baseline| applied.unrestored.contains(&baseline.workload);
+    let outdated = |baseline: &Baseline| {
+        applied.outdated.contains(&baseline.workload)
+            && before.iter().all(|b| b.workload != baseline.workload)
+    };
+    let kept = plan.record.iter().filter(unrestored);
+    let all = plan.settled.iter().chain(kept);
+    all.filter(|baseline| !outdated(baseline))
+        .cloned()
+        .collect()
 }
 
 fn remember(
