@@ -1,6 +1,9 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
 mod crd;
+mod faults_answers;
+mod faults_down;
+mod faults_support;
 mod operator;
 mod smoke;
 
@@ -8,9 +11,15 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     e2e::harness::run(
-        [crd::tests(), smoke::tests(), operator::tests()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        [
+            crd::tests(),
+            smoke::tests(),
+            operator::tests(),
+            faults_answers::tests(),
+            faults_down::tests(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     )
 }
