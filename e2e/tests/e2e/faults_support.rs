@@ -153,6 +153,19 @@ pub(crate) struct Seen {
     events: Vec<(String, Option<String>, Option<i32>)>,
 }
 
+impl Seen {
+    /// Whether only the policy's own version differs, which any edit by hand moves.
+    pub(crate) fn same_but_for_version(&self, other: &Self) -> bool {
+        self.policy.1 == other.policy.1 && self.flags == other.flags && self.events == other.events
+    }
+
+    /// Whether an Event with this reason is among them.
+    pub(crate) fn has_event(&self, reason: &str) -> bool {
+        let mut events = self.events.iter();
+        events.any(|(_, of, _)| of.as_deref() == Some(reason))
+    }
+}
+
 /// Looks at a policy as a user does.
 pub(crate) async fn seen(ctx: &Ctx, name: &str) -> Result<Seen> {
     let policy = policy(ctx, name).await?;

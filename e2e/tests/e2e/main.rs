@@ -4,7 +4,10 @@ mod crd;
 mod faults_answers;
 mod faults_down;
 mod faults_support;
+mod modes;
 mod operator;
+mod pins;
+mod restarts;
 mod smoke;
 
 use std::process::ExitCode;
@@ -17,6 +20,9 @@ fn main() -> ExitCode {
             operator::tests(),
             faults_answers::tests(),
             faults_down::tests(),
+            modes::tests(),
+            pins::tests(),
+            restarts::tests(),
         ]
         .into_iter()
         .flatten()
