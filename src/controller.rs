@@ -225,7 +225,7 @@ fn failed(object: &Guarded, err: &ApiError, context: &Context) -> Action {
             "decided on an older object: again"
         ),
         err => {
-            tracing::warn!(policy = object.name_any(), error = %err, "a reconcile failed and is tried again")
+            tracing::warn!(policy = object.name_any(), error = %err, "a reconcile failed and is tried again");
         }
     }
     Action::requeue(RETRY)

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::admit;
 use super::context::Context;
 use super::record::Record;
 use super::restore;
-use super::{admit, standing::Standing};
+use super::standing::{Phase, Standing};
 use crate::decide::{Memory, Reading};
 use crate::policy::Policy;
 use crate::prometheus::poller::{PolicyKey, PollerHandle};
@@ -35,17 +36,20 @@ pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle
     let (timers, unanswered) = replay(&past, &poller, context.now()).await;
     let current = context.standings.with(&key, |standing| {
         standing.rebuilding = false;
-        if standing.generation != past.generation {
-            return;
+        let current = standing.generation == past.generation;
+        if current {
+            standing.memory =
+                restore::conclude(&standing.memory, timers, &unanswered, past.unknown_since);
+            standing.remembered_unknown_since = None;
         }
-        standing.memory =
-            restore::conclude(&standing.memory, timers, &unanswered, past.unknown_since);
+        // Meanwhile it may have been paused, or its spec become unusable.
+        (standing.phase == Phase::Restoring).then_some(current)
     });
-    if current.is_none() {
+    let Some(Some(current)) = current else {
         return;
-    }
-    if admit::subscribe(&context, &key).is_err() {
-        // The source has gone meanwhile: the reconciler says so.
+    };
+    // Edited meanwhile, or its source has gone: the reconciler sees to it.
+    if !current || admit::subscribe(&context, &key).is_err() {
         context.kick(&key);
     }
 }

@@ -7,6 +7,7 @@ mod faults_support;
 mod modes;
 mod operator;
 mod pins;
+mod recorded;
 mod restarts;
 mod smoke;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
             modes::tests(),
             pins::tests(),
             restarts::tests(),
+            recorded::tests(),
         ]
         .into_iter()
         .flatten()

@@ -50,11 +50,10 @@ spec:
   - name: shed-luxury
     when: {any: [{signal: backlog, above: '200', for: 2s}]}
     tiers: {luxury: Disabled}
-    scale: SCALE
-  recovery: {after: 4s}
+SCALE  recovery: {after: 4s}
 ";
 
-const SCALE: &str = "[{name: worker, replicas: 0}]";
+const SCALE: &str = "    scale: [{name: worker, replicas: 0}]\n";
 
 fn policy(ctx: &Ctx, name: &str, mode: &str, scale: &str) -> String {
     POLICY
@@ -144,8 +143,8 @@ async fn paused(ctx: Ctx) -> Result<()> {
     let depth = bot.gauge("bot_queue_depth", &[]);
     depth.set(500.0);
     let operator = ctx.operator().await?;
-    ctx.apply(&policy(&ctx, "bot", "Enforce", "[]")).await?;
-    ctx.apply(&policy(&ctx, "twin", "Enforce", "[]")).await?;
+    ctx.apply(&policy(&ctx, "bot", "Enforce", "")).await?;
+    ctx.apply(&policy(&ctx, "twin", "Enforce", "")).await?;
     await_level(&ctx, "bot", 1).await?;
     await_level(&ctx, "twin", 1).await?;
 

@@ -56,6 +56,13 @@ async fn while_degraded(ctx: Ctx) -> Result<()> {
     let bot = ctx.exporter().await?;
     bot.gauge("bot_queue_depth", &[]).set(500.0);
     bot.histogram("bot_seconds", &[], &[0.5, 2.5]);
+    let buckets = format!(
+        "min(count_over_time(bot_seconds_bucket{{job=\"{}\"}}[5s]))",
+        ctx.job()
+    );
+    ctx.prometheus()
+        .await_value(&buckets, SOON, |count| count > 1.0)
+        .await?;
     let operator = ctx.operator().await?;
     ctx.apply(&yaml(&ctx, "0s")).await?;
     await_level(&ctx, "bot", 1).await?;

@@ -31,6 +31,11 @@ fn queries_that_are_signals_are_printed() {
         ("x{a=`1234567890s \\xff`}", "x{a=\"1234567890s \\\\xff\"}"),
         ("x{a=\"\\u00e9\"}", "x{a=\"é\"}"),
         ("x1234567890s", "x1234567890s"),
+        (
+            "offset_seconds:inf + offsetnan",
+            "offset_seconds:inf + offsetnan",
+        ),
+        ("x offset 300", "x offset 5m"),
         ("clamp(x, 0, Inf)", "clamp(x, 0, Inf)"),
         ("SUM BY (a) (x)", "sum by (a) (x)"),
         ("sum by () (x)", "sum(x)"),
@@ -117,6 +122,8 @@ fn queries_that_are_no_signals_are_refused_with_the_reason() {
         // too much
         ("rate(x[1e30])", "out of"),
         ("x offset 1e30", "out of"),
+        ("x OFFSET - 1e+30", "out of"),
+        ("max_over_time(x[5m:1e30])", "out of"),
         ("x offset NaN", "out of"),
         (deep.as_str(), "cannot be parsed"),
         (long.as_str(), "longer than 1024 characters"),
