@@ -4,12 +4,15 @@ mod crd;
 mod faults_answers;
 mod faults_down;
 mod faults_support;
+mod live_and_replay;
 mod modes;
 mod operator;
 mod pins;
+mod queries;
 mod recorded;
 mod restarts;
 mod smoke;
+mod steady;
 
 use std::process::ExitCode;
 
@@ -21,9 +24,12 @@ fn main() -> ExitCode {
             operator::tests(),
             faults_answers::tests(),
             faults_down::tests(),
+            live_and_replay::tests(),
             modes::tests(),
             pins::tests(),
+            queries::tests(),
             restarts::tests(),
+            steady::tests(),
             recorded::tests(),
         ]
         .into_iter()
