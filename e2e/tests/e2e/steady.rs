@@ -64,7 +64,7 @@ const KINDS: [(&str, &str, i32); 10] = [
     ),
     (
         "no-target",
-        "when: {any: [{signal: backlog, above: '200'}]}\n    scale: [{name: none, replicas: 0}]",
+        "when: {any: [{signal: backlog, above: '200'}]}\n    scale: [{name: NAME-worker, replicas: 0}]",
         1,
     ),
 ];
@@ -104,7 +104,7 @@ async fn writes_nothing(ctx: Ctx) -> Result<()> {
     bot.gauge("bot_queue_depth", &[]).set(500.0);
     bot.histogram("bot_idle_seconds", &[], &[0.5, 1.0]);
     let traffic = traffic(bot);
-    let _operator = ctx.operator().await?;
+    let operator = ctx.operator().await?;
     for (name, when, _) in KINDS {
         for number in 0..EACH {
             let mode = if name == "dry-run" {
@@ -118,11 +118,11 @@ async fn writes_nothing(ctx: Ctx) -> Result<()> {
                 ("", "9000")
             };
             let yaml = POLICY
-                .replace("NAME", &format!("{name}-{number}"))
                 .replace("MODE", mode)
                 .replace("MAX", max)
                 .replace("JOB", ctx.job())
                 .replace("WHEN", when)
+                .replace("NAME", &format!("{name}-{number}"))
                 .replace("TOP", top);
             ctx.apply(&yaml).await?;
         }
@@ -147,7 +147,7 @@ async fn writes_nothing(ctx: Ctx) -> Result<()> {
     let (begin, before) = (now(), versions(&ctx).await?);
     tokio::time::sleep(QUIET).await; // the one thing here that takes its time by its nature
     for (name, ..) in KINDS {
-        await_tick(&_operator, &format!("{name}-0"), begin + 59_000).await?;
+        await_tick(&operator, &format!("{name}-0"), begin + 59_000).await?;
     }
     let writes = audit.writes_by(&ctx.operator_user(), mark)?;
     let told: Vec<String> = writes.iter().map(ToString::to_string).collect();
@@ -178,13 +178,12 @@ fn traffic(bot: Exporter) -> AbortHandle {
 /// Waits until two looks at all policies, some ticks apart, show the same.
 async fn settled(ctx: &Ctx) -> Result<()> {
     let start = now();
-    let mut last = (start, versions(ctx).await?);
-    let last = tokio::sync::Mutex::new(&mut last);
+    let last = tokio::sync::Mutex::new((start, versions(ctx).await?));
     await_condition("all policies to settle", SOON, || async {
         let (now, seen) = (now(), versions(ctx).await?);
         let mut last = last.lock().await;
         if last.1 != seen {
-            **last = (now, seen);
+            *last = (now, seen);
         }
         Ok((now - last.0 > 5000).then_some(()))
     })
