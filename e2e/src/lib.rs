@@ -9,6 +9,7 @@
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
+pub mod answer_proxy;
 mod apiserver;
 mod apply;
 pub mod audit;

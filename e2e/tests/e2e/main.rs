@@ -7,13 +7,22 @@ mod manifests;
 mod deletion;
 mod edits;
 mod isolation;
+mod faults_answers;
+mod faults_down;
+mod faults_support;
+mod live_and_replay;
+mod modes;
 mod operator;
+mod pins;
+mod queries;
 mod recorded;
 mod replicas;
 mod rivals;
 mod smoke;
 mod support;
 mod surge;
+mod restarts;
+mod steady;
 
 use std::process::ExitCode;
 
@@ -23,6 +32,14 @@ fn main() -> ExitCode {
             crd::tests(),
             manifests::tests(),
             operator::tests(),
+            faults_answers::tests(),
+            faults_down::tests(),
+            live_and_replay::tests(),
+            modes::tests(),
+            pins::tests(),
+            queries::tests(),
+            restarts::tests(),
+            steady::tests(),
             recorded::tests(),
             smoke::tests(),
             surge::tests(),
