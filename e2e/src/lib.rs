@@ -6,12 +6,15 @@
 //!
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
+//! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
 mod apiserver;
 mod apply;
 pub mod audit;
+pub mod bot;
+pub mod browser;
 pub mod certs;
 pub mod cluster;
 mod controller_manager;
@@ -21,6 +24,7 @@ pub mod exporter;
 pub mod harness;
 pub mod http;
 mod kubeconfig;
+pub mod load;
 mod namespaces;
 pub mod operator;
 pub mod paths;
