@@ -6,6 +6,7 @@
 //!
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
+//! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
@@ -13,6 +14,8 @@ pub mod answer_proxy;
 mod apiserver;
 mod apply;
 pub mod audit;
+pub mod bot;
+pub mod browser;
 pub mod certs;
 pub mod cluster;
 mod controller_manager;
@@ -22,6 +25,7 @@ pub mod exporter;
 pub mod harness;
 pub mod http;
 mod kubeconfig;
+pub mod load;
 mod namespaces;
 pub mod operator;
 pub mod paths;

@@ -2,6 +2,7 @@
 
 mod config_map;
 mod contested;
+mod bot;
 mod crd;
 mod manifests;
 mod deletion;
@@ -23,6 +24,8 @@ mod support;
 mod surge;
 mod restarts;
 mod steady;
+mod page;
+mod surge_for_real;
 
 use std::process::ExitCode;
 
@@ -50,6 +53,9 @@ fn main() -> ExitCode {
             contested::tests(),
             isolation::tests(),
             edits::tests(),
+            bot::tests(),
+            page::tests(),
+            surge_for_real::tests(),
         ]
         .into_iter()
         .flatten()
