@@ -6,6 +6,7 @@
 //!
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
+//! - [`demo`] plays a story on it
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
@@ -15,6 +16,7 @@ pub mod audit;
 pub mod certs;
 pub mod cluster;
 mod controller_manager;
+pub mod demo;
 pub mod environment;
 mod etcd;
 pub mod exporter;
