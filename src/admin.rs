@@ -3,7 +3,6 @@
 //! The live port tells every reader everything (the API server's service proxy cannot tell callers
 //! apart), so nothing secret is in it and a `NetworkPolicy` binds it.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -35,35 +34,26 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         .map_err(|err| anyhow::anyhow!("cannot listen on {address}: {err}"))
 }
 
-/// Serves `/metrics`, `/healthz` and `/readyz` until `stop`.
+/// Serves `/metrics`, `/healthz` and `/readyz` until it is dropped.
 pub async fn serve_metrics(
     listener: TcpListener,
     registry: Arc<Registry>,
     live: Arc<dyn Live>,
-    stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = Router::new()
         .route("/metrics", get(async move || openmetrics(&registry)))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(async move || readyz(live.as_ref())));
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await
+    axum::serve(listener, router).await
 }
 
-/// Serves `/v1/policies` and `/v1/policies/NAMESPACE/NAME` until `stop`.
-pub async fn serve_live(
-    listener: TcpListener,
-    live: Arc<dyn Live>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// Serves `/v1/policies` and `/v1/policies/NAMESPACE/NAME` until it is dropped.
+pub async fn serve_live(listener: TcpListener, live: Arc<dyn Live>) -> std::io::Result<()> {
     let router = Router::new()
         .route("/v1/policies", get(all))
         .route("/v1/policies/{namespace}/{name}", get(one))
         .with_state(live);
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await
+    axum::serve(listener, router).await
 }
 
 fn openmetrics(registry: &Registry) -> Response {

@@ -117,15 +117,11 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
     });
     let live = live::shown(&context);
     let registry = Arc::new(registry);
+    // They go on while what is under way is finished, so that a scrape still sees it.
     let servers = async {
         tokio::try_join!(
-            admin::serve_metrics(
-                metrics_listener,
-                registry,
-                Arc::clone(&live),
-                stop.clone().cancelled_owned()
-            ),
-            admin::serve_live(admin_listener, live, stop.clone().cancelled_owned()),
+            admin::serve_metrics(metrics_listener, registry, Arc::clone(&live)),
+            admin::serve_live(admin_listener, live),
         )
     };
     let sources = watch_sources(&context, source_writer);
@@ -229,7 +225,7 @@ fn failed(object: &Guarded, err: &ApiError, context: &Context) -> Action {
             "decided on an older object: again"
         ),
         err => {
-            tracing::warn!(policy = object.name_any(), error = %err, "a reconcile failed and is tried again")
+            tracing::warn!(policy = object.name_any(), error = %err, "a reconcile failed and is tried again");
         }
     }
     Action::requeue(RETRY)

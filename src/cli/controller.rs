@@ -13,7 +13,7 @@ use crate::telemetry::{self, LogFormat};
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// Prometheus to ask, as the source named "default": http://HOST:PORT, with a path where it has one.
-    /// A MetricsSource of that name stands over it
+    /// A `MetricsSource` of that name stands over it
     #[arg(long, env = "BROWNOUT_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: Option<String>,
     /// Where /metrics, /healthz and /readyz are served
@@ -24,7 +24,7 @@ pub struct Args {
         value_name = "HOST:PORT"
     )]
     metrics_address: SocketAddr,
-    /// Where the live JSON is served, /v1/policies; keep it from tenants by a NetworkPolicy
+    /// Where the live JSON is served, /v1/policies; keep it from tenants by a `NetworkPolicy`
     #[arg(
         long,
         env = "BROWNOUT_ADMIN_ADDRESS",
@@ -43,7 +43,7 @@ pub struct Args {
     /// Only policies with these labels, such as shard=a: operators share a cluster by it
     #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
     selector: Option<String>,
-    /// How log lines on stderr look; RUST_LOG filters them
+    /// How log lines on stderr look; `RUST_LOG` filters them
     #[arg(long, env = "BROWNOUT_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 }

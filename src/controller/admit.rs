@@ -60,7 +60,7 @@ pub fn admit(
             }
             None => begin(object, understood, now),
         };
-        standing.hand(pin, now);
+        standing.hand(pin.as_ref(), now);
         if let Some(signal) = standing.rejected {
             admitted.refusals.push(rejected(&standing.policy, signal));
         }

@@ -28,7 +28,7 @@ pub async fn publish(context: &Context, object: &BotDegradationPolicy, notices: 
         match result {
             Ok(()) | Err(ApiError::NamespaceTerminating) => {}
             Err(err) => {
-                tracing::warn!(error = %err, reason = notice.reason, "an Event could not be published")
+                tracing::warn!(error = %err, reason = notice.reason, "an Event could not be published");
             }
         }
     }

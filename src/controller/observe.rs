@@ -1,5 +1,7 @@
 //! All reads of the cluster that a plan needs, as one plain struct: nothing is decided here.
 
+use std::sync::Arc;
+
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
@@ -8,7 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::context::Context;
 use super::error::{ApiError, call};
 use super::standing::Standing;
-use super::watches::Scope;
+use super::watches::{Guarded, Scope};
 use super::{rivals, workloads};
 use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
@@ -31,15 +33,24 @@ pub async fn observe(
     policy: &Policy,
     key: &PolicyKey,
 ) -> Result<Observed, ApiError> {
-    let others = context
-        .scope(&key.namespace)
-        .map(|scope| scope.policies_in(&key.namespace))
-        .unwrap_or_default();
-    let others: Vec<&BotDegradationPolicy> = others
-        .iter()
-        .filter_map(|other| other.0.as_ref().ok())
-        .collect();
+    let others = others(context, key);
+    let others = readable(&others);
     let config_map = config_map(&context.client, object, &policy.config_map, &others).await?;
+    Ok(Observed {
+        config_map,
+        ..targets_only(context, object, policy, key)
+    })
+}
+
+/// The workloads alone, from the watch.
+pub fn targets_only(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    policy: &Policy,
+    key: &PolicyKey,
+) -> Observed {
+    let others = others(context, key);
+    let others = readable(&others);
     let targets = context.standings.with(key, |standing| {
         let scope = context.scope(&key.namespace)?;
         let now = context.now();
@@ -47,10 +58,24 @@ pub async fn observe(
         let read = |workload| target(scope, standing, object, &others, workload, now);
         Some(all.into_iter().map(read).collect())
     });
-    Ok(Observed {
-        config_map,
+    Observed {
+        config_map: FlagsMap::Absent,
         targets: targets.flatten().unwrap_or_default(),
-    })
+    }
+}
+
+fn others(context: &Context, key: &PolicyKey) -> Vec<Arc<Guarded>> {
+    let scope = context.scope(&key.namespace);
+    scope
+        .map(|scope| scope.policies_in(&key.namespace))
+        .unwrap_or_default()
+}
+
+fn readable(others: &[Arc<Guarded>]) -> Vec<&BotDegradationPolicy> {
+    others
+        .iter()
+        .filter_map(|other| other.0.as_ref().ok())
+        .collect()
 }
 
 fn workloads_of(policy: &Policy, baselines: &[Baseline]) -> Vec<Workload> {

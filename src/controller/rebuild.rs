@@ -32,13 +32,14 @@ pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle
     let Some(past) = context.standings.with(&key, Past::of) else {
         return;
     };
-    let timers = replay(&past, &poller, context.now()).await;
+    let (timers, unanswered) = replay(&past, &poller, context.now()).await;
     let current = context.standings.with(&key, |standing| {
         standing.rebuilding = false;
         if standing.generation != past.generation {
             return;
         }
-        standing.memory = restore::conclude(&standing.memory, timers, past.unknown_since);
+        standing.memory =
+            restore::conclude(&standing.memory, timers, &unanswered, past.unknown_since);
     });
     if current.is_none() {
         return;
@@ -64,16 +65,17 @@ impl Past {
 }
 
 /// Replays the past ticks, and between them those that the decision itself would have asked for.
-async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> Memory {
+async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> (Memory, Vec<bool>) {
     let (policy, mut memory) = (&past.policy, past.memory.clone());
     let from = (now - restore::window(policy, past.record.desired))
         .max(past.not_before)
         .next_tick(policy.interval);
     let to = now.last_tick(policy.interval);
     if from > to {
-        return memory;
+        return (memory, vec![true; policy.signals.len()]);
     }
     let ticks = poller.range(&past.queries, from, to, policy.interval).await;
+    let unanswered = restore::unanswered(policy.signals.len(), &ticks);
     let mut extra = 0;
     for (at, readings) in ticks {
         let mut due = step(past, &mut memory, at, &readings);
@@ -86,7 +88,7 @@ async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> Memory {
             due = step(past, &mut memory, again, &readings);
         }
     }
-    memory
+    (memory, unanswered)
 }
 
 fn step(past: &Past, memory: &mut Memory, at: Time, readings: &[Reading]) -> Option<Time> {

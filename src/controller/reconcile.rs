@@ -276,7 +276,7 @@ fn remember(
 ) -> Result<BotDegradationPolicy, ApiError> {
     let object = written?;
     context.standings.with(key, |standing| {
-        standing.newest = Some(Arc::new(object.clone()))
+        standing.newest = Some(Arc::new(object.clone()));
     });
     Ok(object)
 }

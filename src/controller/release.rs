@@ -1,6 +1,8 @@
 //! A policy that is being deleted hands everything back: baselines restored, Normal published, the
 //! `ConfigMap` let go, the finalizer taken off. It never blocks a namespace or a person.
 
+use std::sync::Arc;
+
 use kube::runtime::controller::Action;
 
 use super::apply::{Applied, Applier};
@@ -14,7 +16,7 @@ use super::understand::{Understood, key, understand};
 use super::{events, finalizer};
 use crate::api::{BotDegradationPolicy, FINALIZER};
 use crate::plan::{Plan, Situation, Wanted, plan};
-use crate::policy::Policy;
+use crate::policy::{Missing, Mode, Policy, Recovery};
 use crate::prometheus::poller::PolicyKey;
 use crate::time::{Span, Time};
 
@@ -63,10 +65,11 @@ async fn hand_back(
     object: &BotDegradationPolicy,
     key: &PolicyKey,
 ) -> Result<(), ApiError> {
-    let Some(policy) = policy(context, object, key) else {
-        return Ok(());
+    let (policy, flags) = policy(context, object, key);
+    let observed = match flags {
+        Flags::Known => observe::observe(context, object, &policy, key).await?,
+        Flags::Unknown => observe::targets_only(context, object, &policy, key),
     };
-    let observed = observe::observe(context, object, &policy, key).await?;
     let Some(plan) = make_plan(context, object, key, &policy, &observed) else {
         return Ok(());
     };
@@ -86,25 +89,63 @@ async fn hand_back(
     }
 }
 
-/// The policy as last understood: the spec may have become unreadable since.
+/// The policy as last understood. One that this process has never understood still gets its baselines
+/// back; its flags stay as they are, since only its spec could say what they are at Normal.
 fn policy(
     context: &Context,
     object: &BotDegradationPolicy,
     key: &PolicyKey,
-) -> Option<std::sync::Arc<Policy>> {
+) -> (Arc<Policy>, Flags) {
     let uid = object.metadata.uid.as_ref();
     let known =
         |standing: &mut Standing| (Some(&standing.uid) == uid).then(|| standing.policy.clone());
     if let Some(policy) = context.standings.with(key, known).flatten() {
-        return Some(policy);
+        return (policy, Flags::Known);
     }
-    let understood = understand(object).ok()?;
-    let policy = understood.policy.clone();
-    context
-        .standings
-        .lock()
-        .insert(key.clone(), remembered(object, understood));
-    Some(policy)
+    let (understood, flags) = match understand(object) {
+        Ok(understood) => (understood, Flags::Known),
+        Err(_) => (nameless(key), Flags::Unknown),
+    };
+    let policy = Arc::clone(&understood.policy);
+    let standing = remembered(object, understood);
+    context.standings.lock().insert(key.clone(), standing);
+    (policy, flags)
+}
+
+/// Whether the flags at Normal can be told.
+#[derive(Clone, Copy, PartialEq)]
+enum Flags {
+    Known,
+    Unknown,
+}
+
+/// A policy without a ladder: enough to give baselines back.
+fn nameless(key: &PolicyKey) -> Understood {
+    let policy = Policy {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        mode: Mode::default(),
+        interval: Span::from_secs(15),
+        source: String::new(),
+        max_level: None,
+        signals: Vec::new(),
+        features: Vec::new(),
+        levels: Vec::new(),
+        recovery: Recovery {
+            after: Span::ZERO,
+            tolerance: 0.0,
+        },
+        missing: Missing {
+            after: Span::ZERO,
+            then: None,
+        },
+        config_map: String::new(),
+        states: vec![Vec::new()],
+    };
+    Understood {
+        policy: Arc::new(policy),
+        queries: Vec::new().into(),
+    }
 }
 
 fn remembered(object: &BotDegradationPolicy, understood: Understood) -> Standing {

@@ -37,10 +37,12 @@ pub fn status(
     let (policy, record) = (&standing.policy, &standing.record);
     let mut status = object.status.clone().unwrap_or_default();
     status.level = number(record.level);
-    status.level_name = policy.level_name(record.level).to_owned();
+    policy
+        .level_name(record.level)
+        .clone_into(&mut status.level_name);
     status.desired_level = number(record.desired);
     status.since = record.since.map(Into::into);
-    status.reason = cut(&record.cause(), MAX_SENTENCE).to_owned();
+    cut(&record.cause(), MAX_SENTENCE).clone_into(&mut status.reason);
     status.level_names = policy
         .levels
         .iter()

@@ -190,28 +190,42 @@ pub fn replay(
 
 /// After the past has been replayed: what stood over it is put back, only the timers are new.
 ///
-/// A source that gives no account of the past, or the same gap in it, must not make blindness any
-/// later than status remembers it.
-pub fn conclude(now: &Memory, rebuilt: Memory, unknown_since: Option<Time>) -> Memory {
-    let silent = rebuilt
-        .comparisons
-        .iter()
-        .all(|comparison| comparison.last_known.is_none());
+/// Where the source does not answer now, that says nothing of then: such a signal, by its index in
+/// `unanswered`, has been Unknown for as long as status remembers, neither longer nor shorter. The
+/// same goes for a gap that it does tell of: it must not make blindness any later.
+pub fn conclude(
+    now: &Memory,
+    rebuilt: Memory,
+    unanswered: &[bool],
+    unknown_since: Option<Time>,
+) -> Memory {
     let mut signals = rebuilt.signals;
-    if let Some(since) = unknown_since {
-        for signal in signals
-            .iter_mut()
-            .filter(|signal| silent || signal.unknown_since.is_some())
-        {
-            signal.unknown_since = Some(signal.unknown_since.map_or(since, |own| own.min(since)));
-        }
+    for (signal, &unanswered) in signals.iter_mut().zip(unanswered) {
+        signal.unknown_since = match (signal.unknown_since, unknown_since) {
+            (_, remembered) if unanswered => remembered,
+            (Some(own), Some(remembered)) => Some(own.min(remembered)),
+            (own, _) => own,
+        };
     }
+    let trusted = unanswered.iter().all(|unanswered| !unanswered);
     Memory {
         comparisons: rebuilt.comparisons,
         signals,
-        last_blind: now.last_blind.max(rebuilt.last_blind),
+        last_blind: now.last_blind.max(rebuilt.last_blind.filter(|_| trusted)),
         ..now.clone()
     }
+}
+
+/// Which signals the source did not answer for at any of the past ticks.
+pub fn unanswered(signals: usize, ticks: &[(Time, Vec<Reading>)]) -> Vec<bool> {
+    let silent = |reading: Option<&Reading>| matches!(reading, Some(Reading::Unknown(class)) if class.is_unanswered());
+    (0..signals)
+        .map(|signal| {
+            ticks
+                .iter()
+                .all(|(_, readings)| silent(readings.get(signal)))
+        })
+        .collect()
 }
 
 fn moves_decision(reason: &str) -> bool {

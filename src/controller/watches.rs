@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::api::{Api, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
@@ -196,8 +196,8 @@ fn prune_deployment(deployment: &mut Deployment) {
     prune_metadata(&mut deployment.metadata);
     deployment.status = None;
     if let Some(spec) = &mut deployment.spec {
-        spec.template = Default::default();
-        spec.selector = Default::default();
+        spec.template = PodTemplateSpec::default();
+        spec.selector = LabelSelector::default();
     }
 }
 
@@ -205,8 +205,8 @@ fn prune_stateful_set(set: &mut StatefulSet) {
     prune_metadata(&mut set.metadata);
     set.status = None;
     if let Some(spec) = &mut set.spec {
-        spec.template = Default::default();
-        spec.selector = Default::default();
+        spec.template = PodTemplateSpec::default();
+        spec.selector = LabelSelector::default();
         spec.volume_claim_templates = None;
     }
 }

@@ -113,6 +113,17 @@ impl Unknown {
     }
 }
 
+impl Unknown {
+    /// Whether the source gave no answer that could be read: that tells of the moment of asking, not
+    /// of the time asked about.
+    pub const fn is_unanswered(self) -> bool {
+        matches!(
+            self,
+            Self::Transport | Self::Timeout | Self::Http | Self::Malformed | Self::TooLarge
+        )
+    }
+}
+
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

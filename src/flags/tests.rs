@@ -69,8 +69,8 @@ fn example() -> Policy {
     ])
 }
 
-fn since() -> Option<Time> {
-    Some(Time::from_millis(1_800_000_000_250))
+fn since() -> Time {
+    Time::from_millis(1_800_000_000_250)
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_example_is_encoded_to_the_letter() {
     let data = Flags::at(
         &policy,
         2,
-        since(),
+        Some(since()),
         "latency-p95 is 3.2, above 3 for 30s",
         1_800_000_001,
     )
@@ -129,7 +129,7 @@ fn a_boolean_knows_no_reduced() {
 
 #[test]
 fn a_flag_that_the_policy_no_longer_names_keeps_its_one_variant() {
-    let flags = Flags::at(&example(), 2, since(), "", 1);
+    let flags = Flags::at(&example(), 2, Some(since()), "", 1);
     let data = flags.encode(&policy(Vec::new()));
     let definition: serde_json::Value = serde_json::from_str(&data[FLAGD_KEY]).unwrap();
     let entry = &definition["flags"]["ai-chat"];
@@ -186,14 +186,14 @@ fn the_epoch_grows_and_keeps_up_with_the_clock() {
 #[test]
 fn the_hash_never_changes_between_releases() {
     let policy = example();
-    let data = Flags::at(&policy, 1, since(), "", 7).encode(&policy);
+    let data = Flags::at(&policy, 1, Some(since()), "", 7).encode(&policy);
     assert_eq!(content_hash(&data), "ba9fc057db0b1ff4");
 }
 
 #[test]
 fn only_the_epoch_is_no_content() {
     let policy = example();
-    let flags = Flags::at(&policy, 1, since(), r#"the "epoch":3, of a text"#, 7);
+    let flags = Flags::at(&policy, 1, Some(since()), r#"the "epoch":3, of a text"#, 7);
     let data = flags.encode(&policy);
     let mut newer = flags.clone();
     newer.epoch = 8_000_000;

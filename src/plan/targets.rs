@@ -202,22 +202,24 @@ fn restore(
     Some(scale(target, found, baseline.replicas, true))
 }
 
-/// Whether the number that is there is one that we set. A 0 that nobody owns is ours where we wrote it,
-/// or, in a new process, where a rung asks for it.
+/// Whether the number that is there is one that we set. A 0 that nobody owns is ours where we wrote
+/// it, or, in a new process, where a rung asks for it or no rung names the workload any more.
 fn ours(situation: &Situation<'_>, target: &Target, found: &Found, baseline: &Baseline) -> bool {
     match (&found.owner, target.written) {
         (Owner::Us, _) => true,
         (Owner::Other(_), _) => false,
         (Owner::Nobody, Some(written)) => found.replicas == written,
         (Owner::Nobody, None) => {
-            let mut rungs = situation
+            let rungs = situation
                 .policy
                 .levels
                 .iter()
                 .flat_map(|level| &level.scale);
-            rungs.any(|t| {
-                t.workload == target.workload && t.replicas.of(baseline.replicas) == found.replicas
-            })
+            let mut asked = rungs
+                .filter(|t| t.workload == target.workload)
+                .map(|t| t.replicas.of(baseline.replicas))
+                .peekable();
+            asked.peek().is_none() || asked.any(|replicas| replicas == found.replicas)
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod receive;
 mod setup;
+mod skew;
 
 pub use setup::BadSource;
 
@@ -23,6 +24,7 @@ use super::source::Source;
 use crate::decide::{Reading, Unknown};
 use crate::time::{Span, Time};
 use receive::{Received, receive};
+use skew::Skew;
 
 /// The largest answer to an instant query; one number takes less than a kilobyte.
 pub const INSTANT_BYTES: usize = 1 << 20;
@@ -45,6 +47,7 @@ pub struct Client {
     /// Turns for those who can wait, fewer than there are: a queue of them never fills all.
     patient: Semaphore,
     backoff: Mutex<Backoff>,
+    skew: Skew,
     metrics: PollerMetrics,
 }
 
@@ -72,6 +75,7 @@ impl Client {
             limit: Semaphore::new(source.max_concurrent_queries.max(1)),
             patient: Semaphore::new((source.max_concurrent_queries / 2).max(1)),
             backoff: Mutex::new(Backoff::new()),
+            skew: Skew::default(),
             http,
             range_url,
             metrics,
@@ -82,6 +86,11 @@ impl Client {
     /// What this client was made for.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// How far the server's clock is ahead of ours, to about a second; `None` before it told.
+    pub fn clock_skew(&self) -> Option<Span> {
+        self.skew.ahead()
     }
 
     /// What a query gives at exactly this time, known within the source's timeout from when it is
@@ -192,11 +201,12 @@ impl Client {
                 }
             };
             self.backoff().reached();
+            self.skew.note(response.headers());
             receive(response, max_bytes).await
         };
         let answer = timeout_at(deadline, exchange).await;
         let answer = answer.unwrap_or_else(|_| Err(late("no answer in time")));
-        self.show_backoff();
+        self.show_state();
         match answer {
             Ok(received) => Ok(received.since(began)),
             Err(answer) => {
@@ -278,10 +288,14 @@ impl Client {
         holds
     }
 
-    fn show_backoff(&self) {
+    fn show_state(&self) {
         let holds = self.backoff().holds(Instant::now());
         let gauge = self.metrics.backing_off.get_or_create(&self.label());
         gauge.set(i64::from(holds));
+        if let Some(ahead) = self.clock_skew() {
+            let gauge = self.metrics.clock_skew.get_or_create(&self.label());
+            gauge.set(ahead.as_millis() / 1000);
+        }
     }
 
     fn count(&self, answer: &Answer, began: Instant) {

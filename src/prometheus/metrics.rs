@@ -19,6 +19,7 @@ pub struct PollerMetrics {
     pub(super) held_back: Family<OfSource, Counter>,
     pub(super) skipped_ticks: Family<OfSource, Counter>,
     pub(super) backing_off: Family<OfSource, Gauge>,
+    pub(super) clock_skew: Family<OfSource, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +62,7 @@ impl Default for PollerMetrics {
             held_back: Family::default(),
             skipped_ticks: Family::default(),
             backing_off: Family::default(),
+            clock_skew: Family::default(),
         }
     }
 }
@@ -94,6 +96,12 @@ impl PollerMetrics {
             "1 while the source is left alone because it cannot be reached",
             self.backing_off.clone(),
         );
+        registry.register_with_unit(
+            "source_clock_skew",
+            "How far the source's clock is ahead of ours, in whole seconds",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
     }
 
     /// Forgets a source that is gone.
@@ -103,6 +111,7 @@ impl PollerMetrics {
         self.held_back.remove(&of);
         self.skipped_ticks.remove(&of);
         self.backing_off.remove(&of);
+        self.clock_skew.remove(&of);
         for class in Unknown::ALL.into_iter().map(Some).chain([None]) {
             self.queries.remove(&Outcomes {
                 source: source.to_owned(),
@@ -122,5 +131,45 @@ impl PollerMetrics {
         self.queries
             .get_or_create(&Outcomes { source, outcome })
             .inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_has_these_names() {
+        let metrics = PollerMetrics::default();
+        let mut registry = Registry::with_prefix("brownout");
+        metrics.register(&mut registry);
+        let took = std::time::Duration::from_millis(3);
+        metrics.asked("default", Reading::Value(1.0), took);
+        metrics.asked("default", Reading::Unknown(Unknown::TooLarge), took);
+        let of = OfSource::named("default");
+        metrics.held_back.get_or_create(&of).inc();
+        metrics.skipped_ticks.get_or_create(&of).inc();
+        metrics.backing_off.get_or_create(&of).set(1);
+        metrics.clock_skew.get_or_create(&of).set(-2);
+        let shown = |registry: &Registry| {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, registry)
+                .expect("a string takes all");
+            text
+        };
+        let text = shown(&registry);
+        for line in [
+            "brownout_queries_total{source=\"default\",outcome=\"Value\"} 1",
+            "brownout_queries_total{source=\"default\",outcome=\"TooLarge\"} 1",
+            "brownout_query_duration_seconds_count{source=\"default\"} 2",
+            "brownout_queries_held_back_total{source=\"default\"} 1",
+            "brownout_ticks_skipped_total{source=\"default\"} 1",
+            "brownout_source_backing_off{source=\"default\"} 1",
+            "brownout_source_clock_skew_seconds{source=\"default\"} -2",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        metrics.forget("default");
+        assert!(!shown(&registry).contains("default"));
     }
 }

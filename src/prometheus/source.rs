@@ -1,9 +1,11 @@
 //! Where and how to ask: what a `MetricsSource` says, understood.
 
+use std::fmt;
+
 use crate::time::Span;
 
 /// A Prometheus, and what to send along. Credentials and TLS settings will be fields here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// The `MetricsSource`'s name.
     pub name: String,
@@ -33,5 +35,21 @@ impl Source {
             headers: Vec::new(),
             query_params: Vec::new(),
         }
+    }
+}
+
+impl fmt::Debug for Source {
+    /// Headers by name only: their values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .field("timeout", &self.timeout)
+            .field("evaluation_delay", &self.evaluation_delay)
+            .field("max_concurrent_queries", &self.max_concurrent_queries)
+            .field("headers", &headers)
+            .field("query_params", &self.query_params)
+            .finish()
     }
 }

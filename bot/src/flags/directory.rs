@@ -66,10 +66,14 @@ async fn read_generation(dir: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut data = BTreeMap::new();
     let mut entries = fs::read_dir(dir).await?;
     while let Some(entry) = entries.next_entry().await? {
-        let meta = fs::metadata(entry.path()).await?;
         let Ok(key) = entry.file_name().into_string() else {
             continue;
         };
+        // the kubelet's own, and what editors leave behind: no key that a bot reads begins so
+        if key.starts_with('.') {
+            continue;
+        }
+        let meta = fs::metadata(entry.path()).await?;
         if meta.is_file() && meta.len() <= MOST_BYTES {
             let bytes = fs::read(entry.path()).await?;
             data.insert(key, String::from_utf8_lossy(&bytes).into_owned());

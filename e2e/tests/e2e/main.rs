@@ -1,15 +1,22 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
+mod crd;
 mod operator;
+mod recorded;
 mod smoke;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     e2e::harness::run(
-        [smoke::tests(), operator::tests()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        [
+            crd::tests(),
+            smoke::tests(),
+            operator::tests(),
+            recorded::tests(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     )
 }

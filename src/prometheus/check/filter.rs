@@ -54,11 +54,11 @@ fn call(c: &Call) -> Option<String> {
             c.func.name
         ));
     }
-    c.args
-        .args
-        .iter()
-        .filter(|arg| arg.value_type() != ValueType::Scalar || !matches!(***arg, Expr::Call(_)))
-        .find_map(|arg| at_the_root(arg))
+    let args = c.args.args.iter();
+    // a bound or a factor does not make the result empty, vector() passes its argument on
+    let passed_on =
+        args.filter(|arg| arg.value_type() != ValueType::Scalar || c.func.name == "vector");
+    passed_on.into_iter().find_map(|arg| at_the_root(arg))
 }
 
 fn is_absent(expr: &Expr) -> bool {
@@ -77,9 +77,9 @@ pub(super) fn note(node: &Expr) -> Option<String> {
             "contains `or {}`: where there is no data at all it reads as healthy; leave it out, so that missing data is seen",
             b.rhs
         )),
-        Expr::Aggregate(a) if matches!(a.op.id(), T_COUNT | T_GROUP) => at_the_root(&a.expr).map(|_| {
-            format!("counts what a filter lets through: it is empty, not 0, where that is nothing; write sum(.. {} ..) instead", "> bool")
-        }),
+        Expr::Aggregate(a) if matches!(a.op.id(), T_COUNT | T_GROUP) && at_the_root(&a.expr).is_some() => Some(
+            "counts what a filter lets through: where that is nothing it is empty, not 0; write sum(..) over a `bool` comparison".to_owned(),
+        ),
         _ => None,
     }
 }

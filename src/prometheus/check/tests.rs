@@ -18,6 +18,7 @@ fn queries_that_are_signals_are_printed() {
         ("(x > 5) or vector(0)", "(x > 5) or vector(0)"),
         ("absent(x) or vector(0)", "absent(x) or vector(0)"),
         ("scalar(x)", "scalar(x)"),
+        ("clamp_max(x, scalar(y > 5))", "clamp_max(x, scalar(y > 5))"),
         ("x offset 5m", "x offset 5m"),
         (
             "max_over_time(rate(x[1m])[5m:15s])",
@@ -30,6 +31,11 @@ fn queries_that_are_signals_are_printed() {
         ("x{a=`1234567890s \\xff`}", "x{a=\"1234567890s \\\\xff\"}"),
         ("x{a=\"\\u00e9\"}", "x{a=\"é\"}"),
         ("x1234567890s", "x1234567890s"),
+        (
+            "offset_seconds:inf + offsetnan",
+            "offset_seconds:inf + offsetnan",
+        ),
+        ("x offset 300", "x offset 5m"),
         ("clamp(x, 0, Inf)", "clamp(x, 0, Inf)"),
         ("SUM BY (a) (x)", "sum by (a) (x)"),
         ("sum by () (x)", "sum(x)"),
@@ -62,6 +68,8 @@ fn queries_that_are_no_signals_are_refused_with_the_reason() {
         ("abs(x >= 5)", "filters with `>=`"),
         ("max_over_time((x > 5)[5m:15s])", "filters with `>`"),
         ("(x > 5) or (y > 5)", "filters with `>`"),
+        ("vector(scalar(x > 5))", "filters with `>`"),
+        ("1 - absent(x)", "is absent(..)"),
         ("a and b", "filters with `and`"),
         ("a unless b", "filters with `unless`"),
         ("absent(x)", "is absent(..)"),
@@ -114,6 +122,8 @@ fn queries_that_are_no_signals_are_refused_with_the_reason() {
         // too much
         ("rate(x[1e30])", "out of"),
         ("x offset 1e30", "out of"),
+        ("x OFFSET - 1e+30", "out of"),
+        ("max_over_time(x[5m:1e30])", "out of"),
         ("x offset NaN", "out of"),
         (deep.as_str(), "cannot be parsed"),
         (long.as_str(), "longer than 1024 characters"),

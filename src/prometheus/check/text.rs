@@ -7,7 +7,10 @@ pub(in super::super) fn literals(text: &str) -> Result<(), String> {
         match piece {
             Piece::Escaped(string) => escapes(string)?,
             Piece::Raw => {}
-            Piece::Code(code) => numbers(code)?,
+            Piece::Code(code) => {
+                numbers(code)?;
+                durations(code)?;
+            }
         }
     }
     Ok(())
@@ -108,6 +111,30 @@ fn numbers(code: &str) -> Result<(), String> {
                 }
                 _ => digits = 0,
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses bare numbers of seconds on which the parser panics; it is caught, but it is not quiet.
+fn durations(code: &str) -> Result<(), String> {
+    let lower = code.to_ascii_lowercase();
+    let in_brackets = lower.split('[').skip(1).flat_map(|rest| {
+        let inner = rest.split(']').next().unwrap_or_default();
+        inner.split(':')
+    });
+    let offsets = lower.split("offset").skip(1);
+    // a name may begin with the word
+    let offsets = offsets.filter(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
+    for rest in in_brackets.chain(offsets) {
+        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
+        let word = &rest[..end.unwrap_or(rest.len())];
+        if word
+            .parse::<f64>()
+            .is_ok_and(|secs| secs.is_nan() || secs > 1e10)
+        {
+            return Err(format!("has the duration {word}, which is out of range"));
         }
     }
     Ok(())

@@ -57,6 +57,7 @@ pub(super) fn base_url(text: &str) -> Result<Url, BadSource> {
 pub(super) fn http(base: &Url) -> Result<(Client, Url), BadSource> {
     let mut http = reqwest::Client::builder()
         .redirect(redirect::Policy::none())
+        .user_agent(concat!("brownout/", env!("CARGO_PKG_VERSION")))
         // shorter than what load balancers keep
         .pool_idle_timeout(Duration::from_secs(50));
     if base.scheme() == "http" {
@@ -79,7 +80,8 @@ pub(super) fn headers(written: &[(String, String)]) -> Result<HeaderMap, BadSour
     for (name, value) in written {
         let bad = || BadSource::Header(name.clone());
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
-        let value = HeaderValue::from_str(value).map_err(|_| bad())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+        value.set_sensitive(true);
         headers.append(key, value);
     }
     Ok(headers)

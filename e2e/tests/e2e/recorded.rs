@@ -1,17 +1,10 @@
-//! The queries and readings against a real Prometheus with recorded data. Needs its programs:
-//!
-//! ```text
-//! PROMETHEUS=../prometheus PROMTOOL=../promtool cargo test --test real_prometheus -- --ignored
-//! ```
-
-#![cfg(feature = "operator")]
+//! Queries and readings against a real Prometheus that holds recorded data: every number is known.
 
 use std::fmt::Write;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use brownout::decide::{Reading, Unknown};
 use brownout::policy::{LowTraffic, Measure, Signal};
 use brownout::prometheus::answer::Trust;
@@ -22,20 +15,20 @@ use brownout::prometheus::query::Query;
 use brownout::prometheus::signals::{SignalQueries, signal_queries};
 use brownout::prometheus::source::Source;
 use brownout::time::{Span, Time};
+use e2e::harness::{Ctx, trial};
+use e2e::ports::Port;
+use e2e::process::{Process, Spec};
+use e2e::tools::Tool;
+use e2e::wait::await_condition;
+use libtest_mimic::Trial;
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![trial("prometheus_readings_of_recorded_data", readings)]
+}
 
 /// The first scrape; they are 15 s apart for 20 minutes.
 const START: i64 = 1_700_000_000;
 const SCRAPES: i64 = 81;
-
-/// A server that ends with the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// What the scrapes saw: 90 good requests and 10 errors between two, all slower than the last bucket.
 fn recorded() -> String {
@@ -79,38 +72,36 @@ fn recorded() -> String {
     text + "# EOF\n"
 }
 
-fn program(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| name.to_lowercase())
-}
-
-fn start(folder: &Path) -> (Server, String) {
-    let file = folder.join("recorded.txt");
-    let data = folder.join("data");
-    std::fs::write(&file, recorded()).expect("a file");
-    std::fs::write(folder.join("prometheus.yml"), "").expect("a file");
-    let filled = Command::new(program("PROMTOOL"))
+/// Writes the recorded data as blocks, and a Prometheus over them.
+async fn start(ctx: &Ctx, folder: &Path) -> Result<(Process, String)> {
+    let (file, data, config) = (
+        folder.join("recorded.txt"),
+        folder.join("data"),
+        folder.join("prometheus.yml"),
+    );
+    std::fs::write(&file, recorded())?;
+    std::fs::write(&config, "")?;
+    let filled = tokio::process::Command::new(Tool::Promtool.find_or_build().await?)
         .args(["tsdb", "create-blocks-from", "openmetrics"])
         .args([&file, &data])
-        .stdout(Stdio::null())
-        .status()
-        .expect("promtool runs");
-    assert!(filled.success());
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("a free port");
-    let server = Command::new(program("PROMETHEUS"))
-        .arg(format!(
-            "--config.file={}",
-            folder.join("prometheus.yml").display()
-        ))
-        .arg(format!("--storage.tsdb.path={}", data.display()))
-        .args(["--storage.tsdb.retention.time=100y", "--log.level=error"])
-        .arg(format!("--web.listen-address={port}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("prometheus runs");
-    (Server(server), format!("http://{port}"))
+        .output()
+        .await?;
+    anyhow::ensure!(
+        filled.status.success(),
+        "promtool: {}",
+        String::from_utf8_lossy(&filled.stderr)
+    );
+    let port = Port::reserve()?;
+    let spec = Spec::new(
+        "recorded-prometheus",
+        Tool::Prometheus.find_or_build().await?,
+    )
+    .flag("config.file", &config)
+    .flag("storage.tsdb.path", &data)
+    .flag("storage.tsdb.retention.time", "100y")
+    .flag("web.listen-address", port.address());
+    let server = Process::start(&ctx.environment().run, &spec)?;
+    Ok((server, format!("http://{}", port.address())))
 }
 
 fn matchers(errors: &str) -> (String, Vec<String>, Span) {
@@ -174,26 +165,24 @@ impl Bench {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs the programs prometheus and promtool"]
-async fn readings_of_a_real_server() {
-    brownout::tls::install();
-    let folder = tempfile::tempdir().expect("a folder");
-    let (_server, url) = start(folder.path());
-    let client = Client::new(Source::new("default", url), PollerMetrics::default());
+async fn readings(ctx: Ctx) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (_server, url) = start(&ctx, folder.path()).await?;
+    let client =
+        Client::new(Source::new("default", url), PollerMetrics::default()).context("a source")?;
     let bench = Bench {
-        client: client.expect("a good source"),
+        client,
         at: Time::from_millis((START + 600) * 1000),
     };
-    for _ in 0..100 {
-        if bench.text("up").await == Reading::Unknown(Unknown::Empty) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    await_condition("Prometheus answers", Duration::from_secs(30), async || {
+        let empty = bench.text("up").await == Reading::Unknown(Unknown::Empty);
+        Ok(empty.then_some(()))
+    })
+    .await?;
     typed_signals(&bench).await;
     classes(&bench).await;
     ranges(&bench).await;
+    Ok(())
 }
 
 async fn typed_signals(bench: &Bench) {
