@@ -58,13 +58,13 @@ impl Demo {
     /// Starts everything, plays the story to its end and counts.
     pub async fn play(run: Arc<RunDir>, options: &Options) -> Result<Self> {
         let stage = Stage::set(run).await?;
-        let record = Arc::new(Record::begin());
+        let record = Arc::new(Record::begin(stage.replicas().await?));
         perform(&stage, &record).await?;
 
         let changes = changes::changes(&record, &stage.history().await?);
         let replicas = stage.replicas().await?;
         let summary = summary::text(&record, &changes);
-        let shortcomings = verdict::shortcomings(&record, &changes, replicas);
+        let shortcomings = verdict::shortcomings(&record, &changes, &replicas);
         if let Some(path) = &options.picture {
             fs::write(path, picture::svg(&record, &changes))
                 .with_context(|| format!("cannot write {}", path.display()))?;

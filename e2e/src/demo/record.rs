@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::story::Kind;
-use super::watch::{BotStatus, Live};
+use super::watch::{BotStatus, Live, Replicas};
 
 /// How a message ended, for whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) struct Obeyed {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latest {
     pub(super) live: Option<Live>,
-    pub(super) replicas: Option<i32>,
+    pub(super) replicas: Replicas,
 }
 
 /// The record of one story. Its clock starts when it is made.
@@ -50,16 +50,19 @@ pub(super) struct Record {
     answers: Mutex<Vec<Answer>>,
     obeyed: Mutex<Vec<Obeyed>>,
     latest: watch::Sender<Latest>,
+    baseline: Replicas,
 }
 
 impl Record {
-    pub(super) fn begin() -> Self {
+    /// `baseline`: the workers when all is well.
+    pub(super) fn begin(baseline: Replicas) -> Self {
         Self {
             start: Instant::now(),
             wall: Timestamp::now(),
             answers: Mutex::default(),
             obeyed: Mutex::default(),
             latest: watch::Sender::default(),
+            baseline,
         }
     }
 
@@ -101,6 +104,10 @@ impl Record {
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Latest)) {
         self.latest.send_modify(change);
+    }
+
+    pub(super) fn baseline(&self) -> &Replicas {
+        &self.baseline
     }
 
     pub(super) fn latest(&self) -> Latest {

@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::figures::{Figures, clock, short};
 use super::record::{Answer, Record};
-use super::stage::{REPLICAS, WORKERS};
 use super::story::{Kind, PHASES, begin, phase_at};
-use super::watch::{Comparison, Live, SignalReading};
+use super::watch::{Comparison, Live, Replicas, SignalReading};
 
 const DRAW_EVERY: Duration = Duration::from_millis(250);
 /// What counts as recent.
@@ -60,7 +59,7 @@ fn draw(record: &Record) -> Vec<String> {
     lines.extend([
         String::new(),
         title("features", &features(record).join("   ")),
-        title("workers", &workers(latest.replicas)),
+        title("workers", &workers(record.baseline(), &latest.replicas)),
         title("commands", &recent(&answers, at, Kind::Command)),
         title("talks", &recent(&answers, at, Kind::Talk)),
         String::new(),
@@ -161,9 +160,17 @@ pub(super) fn features(record: &Record) -> Vec<String> {
         .collect()
 }
 
-fn workers(replicas: Option<i32>) -> String {
-    let now = replicas.map_or_else(|| "?".to_owned(), |replicas| replicas.to_string());
-    format!("{WORKERS}: {now} of {REPLICAS}")
+fn workers(baseline: &Replicas, now: &Replicas) -> String {
+    let words = baseline.iter().map(|(name, had)| {
+        let had = had.unwrap_or_default();
+        match now.get(name).copied().flatten() {
+            Some(count) if count != had => {
+                format!("{name} {}", style(format!("{had} → {count}")).yellow())
+            }
+            _ => format!("{name} {had}"),
+        }
+    });
+    words.collect::<Vec<_>>().join("   ")
 }
 
 /// How the last few seconds' messages fared, with those that still wait left out.

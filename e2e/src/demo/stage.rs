@@ -11,7 +11,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
 use super::step;
-use super::watch::Probes;
+use super::watch::{BotStatus, Probes, Replicas, replicas};
 use crate::environment::Environment;
 use crate::http;
 use crate::operator::{self, Operator};
@@ -23,14 +23,20 @@ use crate::run_dir::RunDir;
 use crate::wait::await_condition;
 
 const POLICY: &str = include_str!("../../demo/policy.yaml");
-const BOT: &str = include_str!("../../demo/bot.yaml");
+/// What is shipped, so that the demo also shows that the rights in it are enough: the operator's
+/// account, and the bot's with its workers. Both run as processes here instead of pods.
+const OPERATOR: [&str; 4] = [
+    include_str!("../../../manifests/base/namespace.yaml"),
+    include_str!("../../../manifests/base/service-account.yaml"),
+    include_str!("../../../manifests/base/cluster-role.yaml"),
+    include_str!("../../../manifests/base/cluster-role-binding.yaml"),
+];
+const BOT: &str = include_str!("../../../manifests/examples/chatbotler.yaml");
 
 /// The names in those manifests.
 const NAME: &str = "chatbotler";
 const FLAGS: &str = "chatbotler-flags";
-pub(super) const WORKERS: &str = "chatbotler-luxury-worker";
-/// How many of them there are when all is well.
-pub(super) const REPLICAS: i32 = 3;
+const OPERATOR_ACCOUNT: (&str, &str) = ("brownout-system", "brownout");
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -98,7 +104,7 @@ impl Stage {
             .await?;
         let (client, url) = (http::client()?, self.bot_url("/status"));
         await_condition("the bot to have its first flags", READY, || async {
-            let status: super::watch::BotStatus = client.get(&url).send().await?.json().await?;
+            let status: BotStatus = client.get(&url).send().await?.json().await?;
             Ok(status.epoch)
         })
         .await
@@ -124,19 +130,17 @@ impl Stage {
             client: http::client()?,
             bot: self.bot_url("/status"),
             live: self.live_url(),
-            workers: self.workers(),
-            deployment: WORKERS,
+            deployments: self.deployments(),
         })
     }
 
-    fn workers(&self) -> Api<Deployment> {
+    fn deployments(&self) -> Api<Deployment> {
         Api::namespaced(self.environment.cluster.client(), &self.namespace)
     }
 
-    /// How many luxury workers the cluster is asked for.
-    pub(super) async fn replicas(&self) -> Result<Option<i32>> {
-        let workers = self.workers().get(WORKERS).await?;
-        Ok(workers.spec.and_then(|spec| spec.replicas))
+    /// How many workers of each kind the cluster is asked for.
+    pub(super) async fn replicas(&self) -> Result<Replicas> {
+        replicas(&self.deployments()).await
     }
 
     /// Every change of level, as the policy's status tells it.
@@ -166,9 +170,14 @@ impl Stage {
 }
 
 async fn start_operator(environment: &Environment, namespace: &str) -> Result<Operator> {
+    let (home, name) = OPERATOR_ACCOUNT;
+    for manifest in OPERATOR {
+        environment.cluster.apply(manifest, home).await?;
+    }
+    let account = environment.cluster.service_account(home, name).await?;
     let options = operator::Options {
         name: "operator".to_owned(),
-        kubeconfig: environment.cluster.kubeconfig().to_path_buf(),
+        kubeconfig: account.kubeconfig,
         prometheus_url: environment.prometheus.url(),
         namespaces: vec![namespace.to_owned()],
         flags: Vec::new(),

@@ -5,8 +5,8 @@ use brownout::policy::State;
 use super::changes::{Change, relief};
 use super::figures::{Figures, short};
 use super::record::Record;
-use super::stage::{REPLICAS, WORKERS};
 use super::story::Kind;
+use super::watch::{BotStatus, Replicas};
 
 /// What must always work may fail this seldom, in percent of those sent.
 const LEAST_SUCCESS: f64 = 99.0;
@@ -15,7 +15,7 @@ const LEAST_SUCCESS: f64 = 99.0;
 pub(super) fn shortcomings(
     record: &Record,
     changes: &[Change],
-    replicas: Option<i32>,
+    replicas: &Replicas,
 ) -> Vec<String> {
     let checks = [
         shed(record),
@@ -23,14 +23,14 @@ pub(super) fn shortcomings(
         commands_answered(record),
         got_faster(record, changes),
         came_back(record),
-        restored(replicas),
+        restored(record.baseline(), replicas),
     ];
     checks.into_iter().flatten().collect()
 }
 
 fn shed(record: &Record) -> Option<String> {
     let obeyed = record.obeyed();
-    let off = |status: &super::watch::BotStatus| status.state("animations") == State::Disabled;
+    let off = |status: &BotStatus| status.state("animations") == State::Disabled;
     let ever = obeyed.iter().any(|seen| off(&seen.status));
     (!ever).then(|| "the bot never shed its animations".to_owned())
 }
@@ -85,8 +85,12 @@ fn came_back(record: &Record) -> Option<String> {
         .then(|| format!("in the end the bot was at level {name} instead of Normal"))
 }
 
-fn restored(replicas: Option<i32>) -> Option<String> {
-    (replicas != Some(REPLICAS)).then(|| {
-        format!("{WORKERS} was left with {replicas:?} replicas instead of the {REPLICAS} it had")
-    })
+fn restored(baseline: &Replicas, replicas: &Replicas) -> Option<String> {
+    let (name, left) = replicas
+        .iter()
+        .find(|(name, count)| baseline.get(*name) != Some(count))?;
+    let had = baseline.get(name).copied().flatten();
+    Some(format!(
+        "{name} had {had:?} replicas and was left with {left:?}"
+    ))
 }

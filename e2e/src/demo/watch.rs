@@ -1,11 +1,13 @@
 //! Following operator, bot and cluster from outside, as a person would.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use brownout::policy::State;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::Api;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use reqwest::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -72,13 +74,15 @@ pub(super) struct Comparison {
     pub(super) threshold: String,
 }
 
+/// Replicas by Deployment.
+pub(super) type Replicas = BTreeMap<String, Option<i32>>;
+
 /// Where to look.
 pub(super) struct Probes {
     pub(super) client: Client,
     pub(super) bot: String,
     pub(super) live: String,
-    pub(super) workers: Api<Deployment>,
-    pub(super) deployment: &'static str,
+    pub(super) deployments: Api<Deployment>,
 }
 
 /// Follows until it is dropped; an error says that the bot or the operator is gone.
@@ -92,13 +96,12 @@ pub(super) async fn watch(probes: Probes, record: &Record) -> Result<()> {
         record.update(|latest| latest.live = Some(live));
         Ok(())
     });
-    let replicas = follow(REPLICAS_EVERY, "the API server", async || {
-        let workers = probes.workers.get(probes.deployment).await?;
-        let replicas = workers.spec.and_then(|spec| spec.replicas);
+    let workers = follow(REPLICAS_EVERY, "the API server", async || {
+        let replicas = replicas(&probes.deployments).await?;
         record.update(|latest| latest.replicas = replicas);
         Ok(())
     });
-    tokio::try_join!(bot, live, replicas).map(|_| ())
+    tokio::try_join!(bot, live, workers).map(|_| ())
 }
 
 async fn follow(every: Duration, who: &str, look: impl AsyncFn() -> Result<()>) -> Result<()> {
@@ -123,4 +126,12 @@ async fn get<T: DeserializeOwned>(client: &Client, url: &str) -> Result<T> {
         .json()
         .await
         .with_context(|| format!("{url} answered something else than expected"))
+}
+
+/// How many workers of each Deployment the cluster is asked for.
+pub(super) async fn replicas(deployments: &Api<Deployment>) -> Result<Replicas> {
+    let list = deployments.list(&ListParams::default()).await?;
+    let count = |one: &Deployment| one.spec.as_ref().and_then(|spec| spec.replicas);
+    let counts = list.items.iter().map(|one| (one.name_any(), count(one)));
+    Ok(counts.collect())
 }
