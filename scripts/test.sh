@@ -8,10 +8,16 @@ everything=(--workspace --features chatbotler/watch)
 
 # part NAME COMMAND...: runs a part, says how long it took, and where its log is if it fails.
 part() {
-    local name=$1 log=$logs/$1.log start=$SECONDS code=0
+    local name=$1 log=$logs/$1.log start=$SECONDS code
     shift
     say "==> $name: $*"
-    "$@" 2>&1 | tee "$log" || code=$?
+    set +e # with `|| code=$?` a function would go on after its first failure
+    (
+        set -e
+        "$@"
+    ) 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    set -e
     if ((code)); then
         say "==> $name: FAILED after $((SECONDS - start)) s (exit code $code); its log: $log"
         exit "$code"

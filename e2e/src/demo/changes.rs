@@ -92,22 +92,33 @@ pub(super) fn stretches(
         .collect()
 }
 
-/// The commands under one and the same load, before the first shedding reached the bot and after.
+/// How long shedding gets to show: what was queued before must be worked off.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// The commands before anything was shed, while the queues drained, and from then on, under the
+/// same load.
 pub(super) struct Relief {
     pub(super) phase: usize,
     pub(super) before: Figures,
+    pub(super) draining: Figures,
     pub(super) after: Figures,
 }
 
-/// Where nothing was shed there is none.
+/// Where nothing was shed there is none. A slow machine may need more than one rung for its load.
 pub(super) fn relief(record: &Record, changes: &[Change]) -> Option<Relief> {
-    let shed = changes.iter().find(|change| change.to > change.from)?;
-    let at = shed.obeyed?;
-    let phase = phase_at(at);
+    let mut shed = changes.iter().filter(|change| change.to > change.from);
+    let first = shed.next()?.obeyed?;
+    let phase = phase_at(first);
+    let last = shed
+        .filter_map(|change| change.obeyed)
+        .take_while(|&at| phase_at(at) == phase);
+    let settled = last.last().unwrap_or(first) + SETTLING;
     let answers = record.answers();
+    let commands = |from, to| Figures::of(&answers, Kind::Command, from, to);
     Some(Relief {
         phase,
-        before: Figures::of(&answers, Kind::Command, begin(phase), at),
-        after: Figures::of(&answers, Kind::Command, at, begin(phase + 1)),
+        before: commands(begin(phase), first),
+        draining: commands(first, settled),
+        after: commands(settled, begin(phase_at(settled) + 1)),
     })
 }

@@ -19,7 +19,7 @@ pub(super) struct Phase {
 /// answers are shorter.
 pub(super) const PHASES: [Phase; 4] = [
     phase("calm", 12, 3, 40),
-    phase("surge", 20, 30, 30),
+    phase("surge", 20, 30, 20),
     phase("peak", 20, 48, 66),
     phase("calm again", 42, 3, 40),
 ];
@@ -113,6 +113,6 @@ mod tests {
             .filter(|arrival| phase_at(arrival.at) == 1)
             .collect();
         let talk = surge.iter().filter(|arrival| arrival.kind == Kind::Talk);
-        assert_eq!(talk.count() * 100, surge.len() * 30);
+        assert_eq!(talk.count() * 100, surge.len() * 20);
     }
 }

@@ -106,9 +106,10 @@ fn proof(record: &Record, changes: &[Change]) -> String {
     };
     let p95 = |figures: &Figures| short(figures.percentile(95));
     format!(
-        "commands' p95 at {} messages a second: {} before shedding, {} after\n",
-        PHASES[relief.phase].rate,
+        "commands' p95 in the {}: {} before shedding, {} while the queue drained, {} from then on\n",
+        PHASES[relief.phase].name,
         p95(&relief.before),
+        p95(&relief.draining),
         p95(&relief.after)
     )
 }

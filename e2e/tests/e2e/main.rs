@@ -2,6 +2,7 @@
 
 mod crd;
 mod operator;
+mod readme;
 mod recorded;
 mod smoke;
 
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
             crd::tests(),
             smoke::tests(),
             operator::tests(),
+            readme::tests(),
             recorded::tests(),
         ]
         .into_iter()
