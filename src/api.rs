@@ -41,9 +41,3 @@ pub const PIN: &str = "brownout.dev/pin";
 pub const PIN_UNTIL: &str = "brownout.dev/pin-until";
 /// Annotation: why a person pinned it.
 pub const PIN_REASON: &str = "brownout.dev/pin-reason";
-/// Label of the flags `ConfigMap`: the policy it belongs to.
-pub const POLICY_LABEL: &str = "brownout.dev/policy";
-/// Label of the flags `ConfigMap`: who manages it.
-pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
-/// The value of [`MANAGED_BY_LABEL`], and our field manager.
-pub const MANAGER: &str = "brownout";

@@ -7,7 +7,7 @@
 #[path = "../e2e/fixtures/crd/rows.rs"]
 mod rows;
 
-use brownout::api::BotDegradationPolicySpec;
+use brownout::api::{BotDegradationPolicy, BotDegradationPolicySpec};
 use brownout::policy::{Policy, Violation, from_spec};
 use serde_json::Value;
 
@@ -32,6 +32,19 @@ fn good_specs_are_understood() {
         let checked = check(&policy);
         let read = checked.unwrap_or_else(|violations| panic!("{file}: {violations:?}"));
         assert_eq!(read.states.len(), read.levels.len() + 1, "{file}");
+    }
+}
+
+#[test]
+fn a_policy_reads_the_same_from_yaml_as_from_the_api_server() {
+    for (file, policy) in rows::good() {
+        let path = format!(
+            "{}/e2e/fixtures/crd/good/{file}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let yaml = std::fs::read_to_string(path).expect("a file");
+        let read: BotDegradationPolicy = serde_saphyr::from_str(&yaml).expect(&file);
+        assert_eq!(read.spec, spec(&policy).expect("a spec"), "{file}");
     }
 }
 

@@ -4,15 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::api::{PIN, PIN_REASON, PIN_UNTIL};
 use crate::policy::{LevelNumber, Policy};
 use crate::time::Time;
-
-/// The level to pin.
-pub const PIN: &str = "brownout.dev/pin";
-/// Until when, RFC 3339; required.
-pub const PIN_UNTIL: &str = "brownout.dev/pin-until";
-/// Why, for the others.
-pub const PIN_REASON: &str = "brownout.dev/pin-reason";
 
 /// A pin as its annotations say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::admit;
 use super::context::Context;
 use super::record::Record;
 use super::restore;
-use super::{admit, standing::Standing};
+use super::standing::{Phase, Standing};
 use crate::decide::{Memory, Reading};
 use crate::policy::Policy;
 use crate::prometheus::poller::{PolicyKey, PollerHandle};
@@ -33,15 +34,16 @@ pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle
         return;
     };
     let (timers, unanswered) = replay(&past, &poller, context.now()).await;
-    let current = context.standings.with(&key, |standing| {
+    let awaited = context.standings.with(&key, |standing| {
         standing.rebuilding = false;
-        if standing.generation != past.generation {
-            return;
+        if standing.generation == past.generation {
+            standing.memory =
+                restore::conclude(&standing.memory, timers, &unanswered, past.unknown_since);
         }
-        standing.memory =
-            restore::conclude(&standing.memory, timers, &unanswered, past.unknown_since);
+        // Meanwhile it may have been paused, or its spec become unusable.
+        standing.phase == Phase::Restoring
     });
-    if current.is_none() {
+    if awaited != Some(true) {
         return;
     }
     if admit::subscribe(&context, &key).is_err() {

@@ -177,6 +177,9 @@ impl Standing {
     /// Since when a signal that is compared has been Unknown: the earliest one that names no feature,
     /// else the earliest. Status keeps it, so that a restart makes blindness no later.
     pub fn unknown_since(&self) -> Option<Time> {
+        if self.phase == Phase::Restoring {
+            return self.remembered_unknown_since;
+        }
         let earliest = |names_feature: bool| {
             let compared = |signal: usize| self.policy.comparisons().any(|c| c.signal == signal);
             let signals = self

@@ -133,7 +133,7 @@ fn not_owned(name: &str, whose: &str) -> Refusal {
 
 fn held(name: &str, holder: &str) -> Refusal {
     Refusal {
-        reason: "ConfigMapNotOwned",
+        reason: "TargetConflict",
         message: format!(
             "the ConfigMap {name} is held by the policy {holder}, which was there first: \
              name another in spec.flags.configMap"

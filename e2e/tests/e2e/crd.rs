@@ -162,8 +162,8 @@ async fn takes_the_largest_status(ctx: Ctx) -> Result<()> {
 
     let status = largest_status();
     let path = format!("{path}/minimal/status?fieldValidation=Strict");
-    let patch = serde_json::to_vec(&json!({"status": status}))?;
-    let answer = send(&ctx.client(), MERGE, &path, patch).await?;
+    let body = serde_json::to_vec(&json!({"status": status}))?;
+    let answer = send(&ctx.client(), MERGE, &path, body).await?;
     answer.must_be_taken("the largest status")?;
     let stored: Value = serde_json::from_str(&answer.body)?;
     ensure!(
