@@ -7,6 +7,7 @@
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
 //! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`demo`] plays a story on it
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
@@ -19,6 +20,7 @@ pub mod browser;
 pub mod certs;
 pub mod cluster;
 mod controller_manager;
+pub mod demo;
 pub mod environment;
 mod etcd;
 pub mod exporter;

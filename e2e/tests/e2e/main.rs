@@ -1,30 +1,31 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
+mod bot;
 mod config_map;
 mod contested;
-mod bot;
 mod crd;
-mod manifests;
 mod deletion;
 mod edits;
-mod isolation;
 mod faults_answers;
 mod faults_down;
 mod faults_support;
+mod isolation;
 mod live_and_replay;
+mod manifests;
 mod modes;
 mod operator;
+mod page;
 mod pins;
 mod queries;
+mod readme;
 mod recorded;
 mod replicas;
+mod restarts;
 mod rivals;
 mod smoke;
+mod steady;
 mod support;
 mod surge;
-mod restarts;
-mod steady;
-mod page;
 mod surge_for_real;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
             queries::tests(),
             restarts::tests(),
             steady::tests(),
+            readme::tests(),
             recorded::tests(),
             smoke::tests(),
             surge::tests(),
