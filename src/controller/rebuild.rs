@@ -34,20 +34,22 @@ pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle
         return;
     };
     let (timers, unanswered) = replay(&past, &poller, context.now()).await;
-    let awaited = context.standings.with(&key, |standing| {
+    let current = context.standings.with(&key, |standing| {
         standing.rebuilding = false;
-        if standing.generation == past.generation {
+        let current = standing.generation == past.generation;
+        if current {
             standing.memory =
                 restore::conclude(&standing.memory, timers, &unanswered, past.unknown_since);
+            standing.remembered_unknown_since = None;
         }
         // Meanwhile it may have been paused, or its spec become unusable.
-        standing.phase == Phase::Restoring
+        (standing.phase == Phase::Restoring).then_some(current)
     });
-    if awaited != Some(true) {
+    let Some(Some(current)) = current else {
         return;
-    }
-    if admit::subscribe(&context, &key).is_err() {
-        // The source has gone meanwhile: the reconciler says so.
+    };
+    // Edited meanwhile, or its source has gone: the reconciler sees to it.
+    if !current || admit::subscribe(&context, &key).is_err() {
         context.kick(&key);
     }
 }

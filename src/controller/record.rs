@@ -249,3 +249,6 @@ fn class(reading: Reading) -> Unknown {
         Reading::Value(_) => Unknown::Empty,
     }
 }
+
+#[cfg(test)]
+mod tests;
