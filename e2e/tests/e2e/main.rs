@@ -5,6 +5,7 @@ mod faults_answers;
 mod faults_down;
 mod faults_support;
 mod live_and_replay;
+mod manifests;
 mod modes;
 mod operator;
 mod pins;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     e2e::harness::run(
         [
             crd::tests(),
-            smoke::tests(),
+            manifests::tests(),
             operator::tests(),
             faults_answers::tests(),
             faults_down::tests(),
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             restarts::tests(),
             steady::tests(),
             recorded::tests(),
+            smoke::tests(),
         ]
         .into_iter()
         .flatten()
