@@ -200,18 +200,21 @@ pub fn replay(
 ///
 /// Where the source does not answer now, that says nothing of then: such a signal, by its index in
 /// `unanswered`, has been Unknown for as long as status remembers, neither longer nor shorter. The
-/// same goes for a gap that it does tell of: it must not make blindness any later.
+/// same goes for a gap that it does tell of: one that it shows from its beginning on is the remembered
+/// one, and none began before that.
 pub fn conclude(
     now: &Memory,
     rebuilt: Memory,
     unanswered: &[bool],
+    from: Time,
     unknown_since: Option<Time>,
 ) -> Memory {
     let mut signals = rebuilt.signals;
     for (signal, &unanswered) in signals.iter_mut().zip(unanswered) {
         signal.unknown_since = match (signal.unknown_since, unknown_since) {
             (_, remembered) if unanswered => remembered,
-            (Some(own), Some(remembered)) => Some(own.min(remembered)),
+            (Some(own), Some(remembered)) if own <= from => Some(remembered),
+            (Some(own), Some(remembered)) => Some(own.max(remembered)),
             (own, _) => own,
         };
     }
@@ -328,3 +331,6 @@ fn baseline(kept: &crate::api::Baseline) -> Baseline {
         contested_by: kept.contested_by.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,7 @@ fn a_cause_is_told_from_history_alone() {
             "Normal",
             "a 15.5 above 10",
             "pinned: a launch",
-            "pinned: a launch",
+            "the pin is over; recovering from there",
             "recovering one level at a time, from level 2",
         ]
         .map(str::to_owned)
