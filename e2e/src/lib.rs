@@ -7,12 +7,14 @@
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
 //! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`bench`] measures what it costs and how quick it is
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
 mod apiserver;
 mod apply;
 pub mod audit;
+pub mod bench;
 pub mod bot;
 pub mod browser;
 pub mod certs;
