@@ -8,6 +8,7 @@
 //!   [`exporter`] are its parts
 //! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
 //! - [`demo`] plays a story on it
+//! - [`bench`] measures what it costs and how quick it is
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
@@ -15,6 +16,7 @@ pub mod answer_proxy;
 mod apiserver;
 mod apply;
 pub mod audit;
+pub mod bench;
 pub mod bot;
 pub mod browser;
 pub mod certs;
