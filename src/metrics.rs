@@ -151,3 +151,60 @@ pub fn encode(registry: &Registry) -> String {
     let _ = text::encode(&mut out, registry);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::prometheus::metrics::PollerMetrics;
+
+    /// Every metric's name as it is scraped, from the registry that the operator serves.
+    fn registered() -> BTreeSet<String> {
+        let mut registry = Registry::with_prefix("brownout");
+        let poller = PollerMetrics::default();
+        poller.register(&mut registry);
+        poller.touch();
+        let metrics = Metrics::register(&mut registry);
+        let labels = PolicyLabels {
+            namespace: "bots".into(),
+            policy: "chatbotler".into(),
+        };
+        // a family without a series is not shown
+        for family in [
+            &metrics.level,
+            &metrics.desired_level,
+            &metrics.blind,
+            &metrics.ready,
+        ] {
+            family.get_or_create(&labels).set(0);
+        }
+        let reason = ReasonLabels { reason: "Changed" };
+        metrics.reconcile_errors.get_or_create(&reason).inc();
+        let text = encode(&registry);
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let names = types.filter_map(|line| line.split_once(' '));
+        names
+            .map(|(name, kind)| match kind {
+                "counter" => format!("{name}_total"),
+                _ => name.to_owned(),
+            })
+            .collect()
+    }
+
+    /// Every name that a table of docs/metrics.md explains.
+    fn documented() -> BTreeSet<String> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+        let text = std::fs::read_to_string(path).expect("docs/metrics.md");
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+        let names = rows.filter_map(|row| row.split_once('`'));
+        names.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn every_metric_is_documented_and_nothing_else() {
+        let registered = registered();
+        assert!(registered.len() >= 14, "{registered:#?}");
+        assert_eq!(registered, documented());
+    }
+}

@@ -6,13 +6,17 @@
 //!
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
+//! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
 //! - [`demo`] plays a story on it
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
+pub mod answer_proxy;
 mod apiserver;
 mod apply;
 pub mod audit;
+pub mod bot;
+pub mod browser;
 pub mod certs;
 pub mod cluster;
 mod controller_manager;
@@ -23,6 +27,7 @@ pub mod exporter;
 pub mod harness;
 pub mod http;
 mod kubeconfig;
+pub mod load;
 mod namespaces;
 pub mod operator;
 pub mod paths;

@@ -26,7 +26,7 @@ pub struct Options {
     pub kubeconfig: PathBuf,
     /// The Prometheus of the implicit source.
     pub prometheus_url: String,
-    /// The namespaces that it looks after.
+    /// The namespaces that it looks after; none is all of them.
     pub namespaces: Vec<String>,
     /// More command line flags.
     pub flags: Vec<String>,
@@ -51,8 +51,11 @@ impl Operator {
             .flag("prometheus-url", &options.prometheus_url)
             .flag("metrics-address", metrics.address())
             .flag("admin-address", admin.address())
-            .flag("namespaces", options.namespaces.join(","))
             .env("KUBECONFIG", options.kubeconfig.as_os_str());
+        let spec = match options.namespaces.as_slice() {
+            [] => spec,
+            some => spec.flag("namespaces", some.join(",")),
+        };
         let spec = options.flags.iter().fold(spec, Spec::arg);
         let operator = Self {
             run,

@@ -11,9 +11,9 @@ use super::record::words;
 use super::restore::{self, Remembered};
 use super::standing::{Phase, Standing};
 use super::understand::{Understood, key};
-use crate::api::{BotDegradationPolicy, conditions};
+use crate::api::BotDegradationPolicy;
 use crate::plan::Refusal;
-use crate::policy::{Mode, Policy};
+use crate::policy::Mode;
 use crate::prometheus::advice::Threshold;
 use crate::prometheus::poller::{PolicyKey, Subscription};
 use crate::time::Time;
@@ -62,7 +62,8 @@ pub fn admit(
         };
         standing.hand(pin.as_ref(), now);
         if let Some(signal) = standing.rejected {
-            admitted.refusals.push(rejected(&standing.policy, signal));
+            let refusal = restore::rejection(&standing.policy, signal);
+            admitted.refusals.push(refusal);
         }
         let phase = standing.phase;
         standings.insert(key.clone(), standing);
@@ -91,6 +92,9 @@ fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> St
     };
     let remembered = remembered.unwrap_or_else(|| Remembered::nothing(&policy));
     let mut standing = Standing::new(object, policy, queries, remembered, phase);
+    if known.is_some_and(|status| status.observed_generation != object.metadata.generation) {
+        standing.end_contests();
+    }
     let moved = known.is_some_and(|status| restore::moved(&standing.policy, status));
     if moved {
         let policy = Arc::clone(&standing.policy);
@@ -155,17 +159,5 @@ fn subscription(standing: &Standing) -> Subscription {
         interval: standing.policy.interval,
         signals: Arc::clone(&standing.queries),
         thresholds: thresholds.collect(),
-    }
-}
-
-fn rejected(policy: &Policy, signal: usize) -> Refusal {
-    let name = &policy.signals[signal].name;
-    Refusal {
-        reason: conditions::QUERY_REJECTED,
-        message: format!(
-            "the source {} does not understand the query of the signal {name}: \
-             use constructs that its version knows",
-            policy.source
-        ),
     }
 }

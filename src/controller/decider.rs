@@ -122,9 +122,11 @@ fn advised(context: &Context, key: &PolicyKey, subscription: SubscriptionId, adv
         if standing.subscription != Some(subscription) {
             return false;
         }
+        // A restart is no news: what there was to tell then has been told.
+        let told = std::mem::take(&mut standing.advice_told);
         let new: Vec<Advice> = advice
             .iter()
-            .filter(|a| !standing.advice.contains(a))
+            .filter(|a| !told && !standing.advice.contains(a))
             .cloned()
             .collect();
         for advice in &new {

@@ -51,3 +51,6 @@ pub fn pin(policy: &Policy, annotations: &BTreeMap<String, String>) -> Result<Op
         reason,
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,21 +33,28 @@ pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle
     let Some(past) = context.standings.with(&key, Past::of) else {
         return;
     };
-    let (timers, unanswered) = replay(&past, &poller, context.now()).await;
-    let awaited = context.standings.with(&key, |standing| {
+    let (timers, unanswered, from) = replay(&past, &poller, context.now()).await;
+    let current = context.standings.with(&key, |standing| {
         standing.rebuilding = false;
-        if standing.generation == past.generation {
-            standing.memory =
-                restore::conclude(&standing.memory, timers, &unanswered, past.unknown_since);
+        let current = standing.generation == past.generation;
+        if current {
+            standing.memory = restore::conclude(
+                &standing.memory,
+                timers,
+                &unanswered,
+                from,
+                past.unknown_since,
+            );
+            standing.remembered_unknown_since = None;
         }
         // Meanwhile it may have been paused, or its spec become unusable.
-        standing.phase == Phase::Restoring
+        (standing.phase == Phase::Restoring).then_some(current)
     });
-    if awaited != Some(true) {
+    let Some(Some(current)) = current else {
         return;
-    }
-    if admit::subscribe(&context, &key).is_err() {
-        // The source has gone meanwhile: the reconciler says so.
+    };
+    // Edited meanwhile, or its source has gone: the reconciler sees to it.
+    if !current || admit::subscribe(&context, &key).is_err() {
         context.kick(&key);
     }
 }
@@ -66,15 +73,16 @@ impl Past {
     }
 }
 
-/// Replays the past ticks, and between them those that the decision itself would have asked for.
-async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> (Memory, Vec<bool>) {
+/// Replays the past ticks, and between them those that the decision itself would have asked for: the
+/// timers, the signals that nothing was said of, and the first tick.
+async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> (Memory, Vec<bool>, Time) {
     let (policy, mut memory) = (&past.policy, past.memory.clone());
     let from = (now - restore::window(policy, past.record.desired))
         .max(past.not_before)
         .next_tick(policy.interval);
     let to = now.last_tick(policy.interval);
     if from > to {
-        return (memory, vec![true; policy.signals.len()]);
+        return (memory, vec![true; policy.signals.len()], from);
     }
     let ticks = poller.range(&past.queries, from, to, policy.interval).await;
     let unanswered = restore::unanswered(policy.signals.len(), &ticks);
@@ -90,7 +98,7 @@ async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> (Memory, Vec<b
             due = step(past, &mut memory, again, &readings);
         }
     }
-    (memory, unanswered)
+    (memory, unanswered, from)
 }
 
 fn step(past: &Past, memory: &mut Memory, at: Time, readings: &[Reading]) -> Option<Time> {

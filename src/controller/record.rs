@@ -141,22 +141,23 @@ impl Record {
         if self.level == 0 && self.pin.is_none() {
             return "Normal".to_owned();
         }
-        let reached = self
-            .history
-            .iter()
-            .rev()
-            .find(|entry| Some(entry.at) == self.since);
+        let reached = self.reached();
         reached.map_or_else(|| "as before".to_owned(), |entry| self.cause_of(entry))
     }
 
     /// The machine's word for the same.
     pub fn word(&self) -> &str {
-        let reached = self
-            .history
-            .iter()
-            .rev()
-            .find(|entry| Some(entry.at) == self.since);
-        reached.map_or("Normal", |entry| &entry.reason)
+        self.reached().map_or("Normal", |entry| &entry.reason)
+    }
+
+    /// The entry that tells why the level is what it is: how it was reached, or the hand that was laid
+    /// on it or taken off since.
+    fn reached(&self) -> Option<&Entry> {
+        let by_hand = |entry: &Entry| [words::PINNED, words::UNPINNED].contains(&&*entry.reason);
+        let since = self.since.unwrap_or_default();
+        let mut newest_first = self.history.iter().rev();
+        newest_first
+            .find(|entry| Some(entry.at) == self.since || entry.at >= since && by_hand(entry))
     }
 
     fn cause_of(&self, entry: &Entry) -> String {
@@ -249,3 +250,6 @@ fn class(reading: Reading) -> Unknown {
         Reading::Value(_) => Unknown::Empty,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::record::{BlindCause, Entry, Record, applied, words};
 use crate::api::{BotDegradationPolicyStatus, HistoryEntry, conditions};
 use crate::decide::{Damping, Memory, Reading, decide, level_after_edit};
-use crate::plan::Baseline;
+use crate::plan::{Baseline, Refusal};
 use crate::policy::{LevelNumber, Mode, Policy, Workload};
 use crate::time::{Span, Time};
 
@@ -23,6 +23,10 @@ pub struct Remembered {
     pub was_blind: bool,
     /// Since when a signal has been Unknown.
     pub unknown_since: Option<Time>,
+    /// The signal whose query the server rejected, by index.
+    pub rejected: Option<usize>,
+    /// The generation that all this was said of.
+    pub generation: Option<i64>,
 }
 
 impl Remembered {
@@ -36,6 +40,8 @@ impl Remembered {
             baselines: Vec::new(),
             was_blind: false,
             unknown_since: None,
+            rejected: None,
+            generation: None,
         }
     }
 }
@@ -89,6 +95,8 @@ pub fn remember(policy: &Policy, status: &BotDegradationPolicyStatus) -> Remembe
         was_blind: available
             .is_some_and(|c| c.status == "False" || c.reason == conditions::SIGNALS_RETURNED),
         unknown_since: status.blind_since.map(Time::from),
+        rejected: rejected(policy, status),
+        generation: status.observed_generation,
         baselines: status.baseline.iter().map(baseline).collect(),
         memory,
         record,
@@ -192,18 +200,21 @@ pub fn replay(
 ///
 /// Where the source does not answer now, that says nothing of then: such a signal, by its index in
 /// `unanswered`, has been Unknown for as long as status remembers, neither longer nor shorter. The
-/// same goes for a gap that it does tell of: it must not make blindness any later.
+/// same goes for a gap that it does tell of: one that it shows from its beginning on is the remembered
+/// one, and none began before that.
 pub fn conclude(
     now: &Memory,
     rebuilt: Memory,
     unanswered: &[bool],
+    from: Time,
     unknown_since: Option<Time>,
 ) -> Memory {
     let mut signals = rebuilt.signals;
     for (signal, &unanswered) in signals.iter_mut().zip(unanswered) {
         signal.unknown_since = match (signal.unknown_since, unknown_since) {
             (_, remembered) if unanswered => remembered,
-            (Some(own), Some(remembered)) => Some(own.min(remembered)),
+            (Some(own), Some(remembered)) if own <= from => Some(remembered),
+            (Some(own), Some(remembered)) => Some(own.max(remembered)),
             (own, _) => own,
         };
     }
@@ -257,6 +268,26 @@ fn last_blind(policy: &Policy, status: &BotDegradationPolicyStatus) -> Option<Ti
     returned.then(|| Time::from(available.last_transition_time.0) - policy.interval)
 }
 
+/// Known again by the sentence that says so.
+fn rejected(policy: &Policy, status: &BotDegradationPolicyStatus) -> Option<usize> {
+    let ready = condition(status, conditions::READY)?;
+    let said = |signal: &usize| ready.message.contains(&rejection(policy, *signal).message);
+    (0..policy.signals.len()).find(said)
+}
+
+/// The server does not know a construct of a signal's query.
+pub fn rejection(policy: &Policy, signal: usize) -> Refusal {
+    let name = &policy.signals[signal].name;
+    Refusal {
+        reason: conditions::QUERY_REJECTED,
+        message: format!(
+            "the source {} does not understand the query of the signal {name}: \
+             use constructs that its version knows",
+            policy.source
+        ),
+    }
+}
+
 fn blind_cause(
     condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition,
 ) -> Option<BlindCause> {
@@ -296,6 +327,10 @@ fn baseline(kept: &crate::api::Baseline) -> Baseline {
             name: kept.name.clone(),
         },
         replicas: kept.replicas,
+        applied: kept.applied,
         contested_by: kept.contested_by.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,6 @@ fn age(policy: &BotDegradationPolicy) -> (Option<jiff::Timestamp>, String) {
         policy.name_any(),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub struct Standing {
     pub subscription: Option<SubscriptionId>,
     /// When the object was made: no timer reaches further back.
     pub created: Time,
-    /// Since when a signal was Unknown before this process began.
+    /// Since when a signal was Unknown before this process began; `None` once the timers are rebuilt.
     pub remembered_unknown_since: Option<Time>,
     /// The last tick.
     pub last: Option<Tick>,
@@ -52,6 +52,8 @@ pub struct Standing {
     pub rejected: Option<usize>,
     /// What the poller found out about the signals.
     pub advice: Vec<Advice>,
+    /// Whether an earlier process has told of the advice that there is.
+    pub advice_told: bool,
     /// What this process last wrote to each workload.
     pub written: HashMap<Workload, Written>,
     /// When each workload was set back by somebody, and the version in which that was seen.
@@ -128,9 +130,10 @@ impl Standing {
         remembered: Remembered,
         phase: Phase,
     ) -> Self {
+        let generation = object.metadata.generation.unwrap_or_default();
         Self {
             uid: object.uid().unwrap_or_default(),
-            generation: object.metadata.generation.unwrap_or_default(),
+            generation,
             policy,
             queries,
             memory: remembered.memory,
@@ -145,8 +148,9 @@ impl Standing {
             remembered_unknown_since: remembered.unknown_since,
             last: None,
             was_blind: remembered.was_blind,
-            rejected: None,
+            rejected: remembered.rejected,
             advice: Vec::new(),
+            advice_told: remembered.generation == Some(generation),
             written: HashMap::new(),
             set_backs: HashMap::new(),
             baselines: remembered.baselines,
@@ -177,9 +181,6 @@ impl Standing {
     /// Since when a signal that is compared has been Unknown: the earliest one that names no feature,
     /// else the earliest. Status keeps it, so that a restart makes blindness no later.
     pub fn unknown_since(&self) -> Option<Time> {
-        if self.phase == Phase::Restoring {
-            return self.remembered_unknown_since;
-        }
         let earliest = |names_feature: bool| {
             let compared = |signal: usize| self.policy.comparisons().any(|c| c.signal == signal);
             let signals = self
@@ -195,7 +196,9 @@ impl Standing {
                 .filter_map(|(_, (_, memory))| memory.unknown_since)
                 .min()
         };
-        earliest(false).or_else(|| earliest(true))
+        earliest(false)
+            .or_else(|| earliest(true))
+            .or(self.remembered_unknown_since)
     }
 
     /// Takes in an edited spec: the level is kept by its name, equal comparisons keep their times.
@@ -210,6 +213,7 @@ impl Standing {
         self.memory = self.memory.carry_over(&old, &policy, now);
         if old.mode == Mode::Paused && policy.mode != Mode::Paused {
             self.memory.reset_times();
+            self.remembered_unknown_since = None;
         }
         self.rename_history(&old, &policy);
         self.policy = policy;
@@ -217,11 +221,9 @@ impl Standing {
         self.generation = generation;
         self.last = None;
         self.advice.clear();
+        self.advice_told = false;
         self.rejected = None;
-        for baseline in &mut self.baselines {
-            baseline.contested_by = None;
-        }
-        self.set_backs.clear();
+        self.end_contests();
         let kept = self.policy.level_name(self.memory.level) == old.level_name(from);
         let why = if kept {
             words::MODE_CHANGED
@@ -229,6 +231,16 @@ impl Standing {
             words::SPEC_CHANGED
         };
         self.record.settle(&self.policy, &self.memory, now, why);
+    }
+
+    /// Targets that were left alone are tried again: what is there now is nobody's set-back.
+    pub fn end_contests(&mut self) {
+        for baseline in &mut self.baselines {
+            if baseline.contested_by.take().is_some() {
+                self.written.remove(&baseline.workload);
+            }
+        }
+        self.set_backs.clear();
     }
 
     /// Takes in a pin, or that there is none.

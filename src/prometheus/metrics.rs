@@ -120,6 +120,16 @@ impl PollerMetrics {
         }
     }
 
+    /// Makes a series of each metric.
+    #[cfg(test)]
+    pub(crate) fn touch(&self) {
+        let of = OfSource::named("default");
+        self.asked("default", Reading::Value(0.0), std::time::Duration::ZERO);
+        self.held_back.get_or_create(&of).inc();
+        self.skipped_ticks.get_or_create(&of).inc();
+        self.backing_off.get_or_create(&of).set(0);
+    }
+
     pub(super) fn asked(&self, source: &str, reading: Reading, took: std::time::Duration) {
         let outcome = Outcome(match reading {
             Reading::Value(_) => None,

@@ -1,0 +1,62 @@
+use super::*;
+use crate::decide::tests::builder::policy;
+
+fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+#[test]
+fn a_pin_is_read_from_its_annotations() {
+    let policy = policy(&["any a>10", "any a>20"]);
+    let until = (PIN_UNTIL, "2026-01-31T18:00:00Z");
+    for (name, pairs, level, reason) in [
+        ("without a reason", vec![(PIN, "rung-2"), until], 2, ""),
+        (
+            "with one",
+            vec![(PIN, "rung-1"), until, (PIN_REASON, "a launch")],
+            1,
+            "a launch",
+        ),
+        ("Normal is a level too", vec![(PIN, "Normal"), until], 0, ""),
+    ] {
+        let pin = pin(&policy, &annotations(&pairs)).unwrap().expect(name);
+        let ends = pin.until.to_string();
+        assert_eq!(
+            (pin.level, pin.reason.as_str(), ends.as_str()),
+            (level, reason, "2026-01-31T18:00:00Z"),
+            "{name}"
+        );
+    }
+    let west = annotations(&[(PIN, "rung-1"), (PIN_UNTIL, "2026-01-31T18:00:00-02:00")]);
+    let west = pin(&policy, &west).unwrap().unwrap();
+    assert_eq!(west.until.to_string(), "2026-01-31T20:00:00Z");
+    for none in [annotations(&[]), annotations(&[until, (PIN_REASON, "x")])] {
+        assert_eq!(pin(&policy, &none), Ok(None));
+    }
+}
+
+#[test]
+fn a_bad_pin_says_what_to_write() {
+    let policy = policy(&["any a>10", "any a>20"]);
+    let until = (PIN_UNTIL, "2026-01-31T18:00:00Z");
+    for (pairs, says) in [
+        (
+            vec![(PIN, "rung-3"), until],
+            "write one of Normal, rung-1, rung-2",
+        ),
+        (vec![(PIN, ""), until], "there is no level \"\""),
+        (vec![(PIN, "rung-1")], "brownout.dev/pin-until is missing"),
+        (
+            vec![(PIN, "rung-1"), (PIN_UNTIL, "30m")],
+            "\"30m\" is no RFC 3339 time",
+        ),
+        (
+            vec![(PIN, "rung-1"), (PIN_UNTIL, "2026-01-31T18:00:00")],
+            "no RFC 3339 time",
+        ),
+    ] {
+        let problem = pin(&policy, &annotations(&pairs)).unwrap_err();
+        assert!(problem.contains(says), "{problem}");
+    }
+}

@@ -1,0 +1,324 @@
+use std::slice;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
+
+use super::*;
+use crate::decide::tests::builder::policy;
+use crate::decide::{Decision, Unknown};
+
+fn at(seconds: i64) -> Time {
+    Time::from_millis(seconds * 1000)
+}
+
+fn entry(seconds: i64, from: LevelNumber, to: LevelNumber, reason: &str) -> Entry {
+    Entry {
+        at: at(seconds),
+        from,
+        to,
+        signal: None,
+        value: None,
+        threshold: None,
+        reason: reason.to_owned(),
+        by: words::BY_POLICY.to_owned(),
+    }
+}
+
+fn record(entries: Vec<Entry>, level: LevelNumber) -> Record {
+    Record {
+        level,
+        desired: level,
+        history: entries.into(),
+        ..Record::default()
+    }
+}
+
+fn status(kind: &str, of: &str, reason: &str, message: &str) -> BotDegradationPolicyStatus {
+    BotDegradationPolicyStatus {
+        conditions: vec![Condition {
+            type_: kind.to_owned(),
+            status: of.to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            observed_generation: Some(1),
+            last_transition_time: MetaTime(Timestamp::from_second(500).unwrap()),
+        }],
+        ..BotDegradationPolicyStatus::default()
+    }
+}
+
+#[test]
+fn a_level_is_found_again_on_a_ladder_that_changed() {
+    let policy = policy(&["any a>1", "any a>2", "any a>3"]);
+    for (why, names, level, found) in [
+        ("nothing changed", vec!["rung-1", "rung-2", "rung-3"], 2, 2),
+        ("no names are known", vec![], 2, 2),
+        ("no names, and too high", vec![], 7, 3),
+        ("one was put below", vec!["rung-2", "rung-3"], 1, 2),
+        (
+            "it is gone, the one below is left",
+            vec!["rung-1", "x", "rung-2", "rung-3"],
+            2,
+            1,
+        ),
+        ("renamed", vec!["rung-1", "x", "rung-3"], 2, 2),
+        ("a number that is none", vec![], -1, 0),
+    ] {
+        let status = BotDegradationPolicyStatus {
+            level,
+            desired_level: level,
+            level_names: names.into_iter().map(str::to_owned).collect(),
+            ..BotDegradationPolicyStatus::default()
+        };
+        let Remembered { memory, record, .. } = remember(&policy, &status);
+        assert_eq!(
+            (memory.level, record.level, record.desired),
+            (found, found, found),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn conditions_are_remembered() {
+    let policy = policy(&["any a>1"]);
+    let available = conditions::METRICS_AVAILABLE;
+    let blind = remember(
+        &policy,
+        &status(available, "False", "Http", "a: Http for longer"),
+    );
+    let cause = blind.record.blind.map(|cause| (cause.signal, cause.class));
+    assert_eq!(cause, Some(("a".to_owned(), Unknown::Http)));
+    assert!(blind.was_blind && blind.memory.last_blind.is_none());
+
+    let returned = status(available, "True", conditions::SIGNALS_RETURNED, "again");
+    let returned = remember(&policy, &returned);
+    assert!(returned.was_blind && returned.record.blind.is_none());
+    assert_eq!(
+        returned.memory.last_blind,
+        Some(at(490)),
+        "the tick before it saw again"
+    );
+
+    let rejected = rejection(&policy, 0).message + "; something else";
+    let rejected = status(
+        conditions::READY,
+        "False",
+        conditions::QUERY_REJECTED,
+        &rejected,
+    );
+    assert_eq!(remember(&policy, &rejected).rejected, Some(0));
+    let ready = status(
+        conditions::READY,
+        "True",
+        conditions::RECONCILED,
+        "all is well",
+    );
+    assert_eq!(remember(&policy, &ready).rejected, None);
+}
+
+#[test]
+fn levels_of_the_past_are_those_of_history() {
+    let policy = policy(&["any a>1", "any a>2"]);
+    let run = record(
+        vec![
+            entry(10, 0, 1, words::ESCALATED),
+            entry(20, 1, 2, words::PINNED),
+            entry(30, 2, 1, words::RECOVERED),
+        ],
+        1,
+    );
+    for (seconds, applied, decided) in [(5, 0, 0), (10, 1, 1), (19, 1, 1), (20, 2, 1), (99, 1, 1)] {
+        assert_eq!(
+            applied_at(&policy, &run, at(seconds)),
+            Some(applied),
+            "at {seconds}"
+        );
+        assert_eq!(
+            decided_at(&policy, &run, at(seconds)),
+            decided,
+            "at {seconds}"
+        );
+    }
+    let silent = record(Vec::new(), 2);
+    assert_eq!(applied_at(&policy, &silent, at(5)), Some(2));
+    let capped = Policy {
+        max_level: Some(1),
+        ..policy.clone()
+    };
+    assert_eq!(applied_at(&capped, &silent, at(5)), Some(1));
+    let dry = Policy {
+        mode: Mode::DryRun,
+        ..policy
+    };
+    assert_eq!(applied_at(&dry, &silent, at(5)), None);
+}
+
+#[test]
+fn the_window_holds_what_timers_need() {
+    // an interval of 10 s, recovery after 30 s
+    let policy = policy(&["any a>1:50", "any a>2"]).missing(100, None);
+    for (level, seconds) in [(0, 2 * 50 + 100 + 40), (1, 2 * 50 + 100 + 40)] {
+        assert_eq!(window(&policy, level), Span::from_secs(seconds));
+    }
+    let quick = crate::decide::tests::builder::policy(&["any a>1"]).missing(100, None);
+    assert_eq!(window(&quick, 0), Span::from_secs(140));
+    assert_eq!(window(&quick, 1), Span::from_secs(200));
+}
+
+#[test]
+fn a_gap_begins_when_it_began() {
+    let policy = policy(&["any a>1"]);
+    let from = at(100);
+    for (why, unanswered, own, remembered, since) in [
+        ("no gap", false, None, None, None),
+        ("a gap that is over", false, None, Some(50), None),
+        ("a new one", false, Some(120), None, Some(120)),
+        (
+            "longer than what was looked at",
+            false,
+            Some(100),
+            Some(50),
+            Some(50),
+        ),
+        (
+            "from before the first tick",
+            false,
+            Some(100),
+            Some(110),
+            Some(110),
+        ),
+        (
+            "a later one of another signal",
+            false,
+            Some(150),
+            Some(120),
+            Some(150),
+        ),
+        (
+            "the source is silent",
+            true,
+            Some(100),
+            Some(130),
+            Some(130),
+        ),
+        (
+            "the source has just become silent",
+            true,
+            Some(100),
+            None,
+            None,
+        ),
+    ] {
+        let mut rebuilt = Memory::new(&policy);
+        rebuilt.signals[0].unknown_since = own.map(at);
+        let now = Memory::new(&policy);
+        let memory = conclude(
+            &now,
+            rebuilt,
+            slice::from_ref(&unanswered),
+            from,
+            remembered.map(at),
+        );
+        assert_eq!(memory.signals[0].unknown_since, since.map(at), "{why}");
+    }
+}
+
+/// Wherever it is killed: what was rebuilt from readings and history decides all that follows alike.
+#[test]
+fn a_restart_at_any_tick_changes_no_decision() {
+    for (why, policy, series) in [
+        (
+            "a for",
+            policy(&["any a>10:40"]),
+            "1 20 20 20 20 20 20 1 1 1 1 1 1",
+        ),
+        (
+            "a recovery",
+            policy(&["any a>10", "any a>20"]),
+            "25 25 1 1 1 1 1 1 1 1 1 1 1",
+        ),
+        (
+            "gaps",
+            policy(&["any a>10:30"]),
+            "20 20 ? 20 20 20 1 1 ? 1 1 1 ? ? 1 1 1 1",
+        ),
+        (
+            "blindness",
+            policy(&["any a>10"]).missing(30, Some(1)),
+            "1 ? ? ? ? ? 1 1 1 1 1 1 1 1",
+        ),
+        (
+            "a flap",
+            policy(&["any a>10"]),
+            "20 1 1 1 1 20 1 1 1 1 1 20 1 1 1 1 1 1",
+        ),
+    ] {
+        let readings: Vec<Reading> = series.split(' ').map(reading).collect();
+        let (whole, _) = run(&policy, &readings, None);
+        for killed_after in 1..readings.len() {
+            let (again, memory) = run(&policy, &readings, Some(killed_after));
+            assert_eq!(
+                levels(&again),
+                levels(&whole),
+                "{why}, killed after {killed_after}"
+            );
+            assert_eq!(again.last().unwrap().blind, whole.last().unwrap().blind);
+            assert!(memory.level <= policy.top());
+        }
+    }
+}
+
+fn reading(word: &str) -> Reading {
+    word.parse()
+        .map_or(Reading::Unknown(Unknown::Empty), Reading::Value)
+}
+
+fn levels(decisions: &[Decision]) -> Vec<(LevelNumber, bool)> {
+    decisions
+        .iter()
+        .map(|d| (d.level, d.blind.is_some()))
+        .collect()
+}
+
+/// Decides a series; after `killed_after` ticks all is forgotten but what status holds.
+fn run(
+    policy: &Policy,
+    readings: &[Reading],
+    killed_after: Option<usize>,
+) -> (Vec<Decision>, Memory) {
+    let time = |n: usize| at(1000 + 10 * i64::try_from(n).unwrap());
+    let mut memory = Memory::new(policy);
+    let mut record = Record::default();
+    let mut decisions = Vec::new();
+    for (n, reading) in readings.iter().enumerate() {
+        if killed_after == Some(n) {
+            memory = after_a_kill(policy, &memory, &record, &readings[..n], time);
+        }
+        let decision = decide(policy, &[*reading], &mut memory, time(n));
+        record.decided(policy, &memory, &decision, &[*reading]);
+        decisions.push(decision);
+    }
+    (decisions, memory)
+}
+
+fn after_a_kill(
+    policy: &Policy,
+    memory: &Memory,
+    record: &Record,
+    past: &[Reading],
+    time: impl Fn(usize) -> Time,
+) -> Memory {
+    let kept = Memory {
+        comparisons: Memory::new(policy).comparisons,
+        signals: Memory::new(policy).signals,
+        last_blind: None,
+        ..memory.clone()
+    };
+    let mut rebuilt = Memory::new(policy);
+    for (n, reading) in past.iter().enumerate() {
+        replay(policy, record, &mut rebuilt, time(n), &[*reading]);
+    }
+    let unknown_since = memory.signals[0].unknown_since;
+    conclude(&kept, rebuilt, &[false], time(0), unknown_since)
+}
