@@ -8,7 +8,7 @@ use std::time::Duration;
 use brownout::policy::State;
 
 use super::changes::{Change, stretches};
-use super::figures::{Figures, short};
+use super::figures::Figures;
 use super::record::{Obeyed, Record};
 use super::story::{Kind, PHASES, begin};
 use canvas::{Canvas, LEFT, RIGHT, x};
@@ -105,8 +105,12 @@ fn latency(canvas: &mut Canvas, record: &Record) {
             (LEFT, y),
             (RIGHT, y),
         );
-        let value = short(Some(Duration::from_secs_f64(full * share)));
-        canvas.text("small end", LEFT - 6.0, y + 4.0, &value);
+        canvas.text(
+            "small end",
+            LEFT - 6.0,
+            y + 4.0,
+            &format!("{} s", full * share),
+        );
     }
     let points: Vec<_> = points
         .into_iter()
@@ -142,25 +146,38 @@ fn levels(canvas: &mut Canvas, stretches: &[(usize, String, Duration, Duration)]
 fn features(canvas: &mut Canvas, obeyed: &[Obeyed], end: Duration) {
     canvas.caption(STATES.top, "features", "as the bot obeys");
     let height = STATES.height / x(FEATURES.len());
-    let ends = obeyed.iter().skip(1).map(|next| next.at).chain([end]);
-    let spans: Vec<_> = obeyed.iter().zip(ends).collect();
     for (row, feature) in FEATURES.into_iter().enumerate() {
         let y = STATES.top + height * x(row);
-        let mut shown = None;
-        for (seen, to) in &spans {
-            let (from, to) = (canvas.at(seen.at), canvas.at(*to));
-            let state = seen.status.state(feature);
+        for (state, from, to) in spans(obeyed, feature, end) {
+            let (from, to) = (canvas.at(from), canvas.at(to));
             let (class, word) = match state {
                 State::Enabled => ("on", "on"),
                 State::Reduced => ("reduced", "reduced"),
                 State::Disabled => ("off", "off"),
             };
             canvas.rect(class, from, y + 1.0, to - from, height - 2.0);
-            if shown != Some(state) {
-                let text = canvas::fitting(&format!("{feature} {word}"), to - from);
-                canvas.text("name", from + 5.0, y + height / 2.0 + 4.0, &text);
-            }
-            shown = Some(state);
+            let whole = canvas::fitting(&format!("{feature} {word}"), to - from);
+            let text = if whole.is_empty() { word } else { &whole };
+            let text = canvas::fitting(text, to - from);
+            canvas.text("name", from + 5.0, y + height / 2.0 + 4.0, &text);
         }
     }
+}
+
+/// What a feature was, from when to when.
+fn spans(obeyed: &[Obeyed], feature: &str, end: Duration) -> Vec<(State, Duration, Duration)> {
+    let mut spans: Vec<(State, Duration, Duration)> = Vec::new();
+    for seen in obeyed {
+        let state = seen.status.state(feature);
+        match spans.last_mut() {
+            Some(last) if last.0 == state => {}
+            last => {
+                if let Some(last) = last {
+                    last.2 = seen.at;
+                }
+                spans.push((state, seen.at, end));
+            }
+        }
+    }
+    spans
 }
