@@ -94,10 +94,9 @@ impl Prometheus {
         };
         let steps = (from..=to).step_by(usize::try_from(step)?);
         let value_at = |at: i64| {
-            let found = one
-                .values
-                .iter()
-                .find(|(time, _)| time.round() == at as f64);
+            #[allow(clippy::cast_precision_loss)] // Unix seconds are far below 2^53
+            let near = |time: f64| (time - at as f64).abs() < 0.5;
+            let found = one.values.iter().find(|(time, _)| near(*time));
             found.map(|(_, value)| Ok((at, value.parse()?)))
         };
         steps.filter_map(value_at).collect()
