@@ -6,6 +6,7 @@ mod replay;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 /// Autonomous degradation controller for bots on Kubernetes: sheds what a bot can live without while it
@@ -47,11 +48,16 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 /// Data, for pipes and files.
-#[allow(clippy::print_stdout)] // the one place that writes data
-fn print(data: &str) {
-    use std::io::Write;
-    // A reader that has seen enough closes the pipe: that is a graceful end.
-    let _ = std::io::stdout().write_all(data.as_bytes());
+fn print(data: &str) -> anyhow::Result<()> {
+    use std::io::{ErrorKind, Write};
+    let mut out = std::io::stdout();
+    match out.write_all(data.as_bytes()).and_then(|()| out.flush()) {
+        // a reader that has seen enough closes the pipe: that is a graceful end
+        Err(err) if err.kind() != ErrorKind::BrokenPipe => {
+            Err(err).context("cannot write to stdout")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Talk, for people.

@@ -18,8 +18,7 @@ pub struct Args {
 /// Prints the definitions, or writes them.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(folder) = &args.write else {
-        super::print(&crd::crds_yaml());
-        return Ok(());
+        return super::print(&crd::crds_yaml());
     };
     for (name, yaml) in crd::files() {
         let path = folder.join(name);

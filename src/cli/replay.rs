@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use kube::ResourceExt;
+use kube::core::TypeMeta;
 
 use crate::api::BotDegradationPolicy;
 use crate::policy::{Policy, from_spec};
@@ -47,11 +48,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for warning in series.wide_steps(&policy) {
         super::tell(&format!("warning: {warning}"));
     }
-    match args.output {
-        Output::Json => super::print(&(serde_json::to_string_pretty(&report)? + "\n")),
-        Output::Table => super::print(&table(&report, &policy)),
-    }
-    Ok(())
+    super::print(&match args.output {
+        Output::Json => serde_json::to_string_pretty(&report)? + "\n",
+        Output::Table => table(&report, &policy),
+    })
 }
 
 fn table(report: &Report, policy: &Policy) -> String {
@@ -97,13 +97,81 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 /// Reads a policy; everything that is wrong with it is in the error.
 fn read_policy(path: &Path) -> anyhow::Result<Policy> {
-    let text = read(path)?;
-    let object: BotDegradationPolicy = serde_saphyr::from_str(&text)
-        .map_err(|err| anyhow::anyhow!("{err}"))
+    let object = parse_policy(&read(path)?)
         .with_context(|| format!("{} is no BotDegradationPolicy", path.display()))?;
     let namespace = object.namespace().unwrap_or_default();
     from_spec(&namespace, &object.name_any(), &object.spec).or_else(|violations| {
         let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
         bail!("{}: {}", path.display(), all.join("\n  "))
     })
+}
+
+/// Takes what the API server takes: an object of this very kind, in which a scalar that YAML reads
+/// as a number or a boolean is no text unless it is quoted.
+fn parse_policy(text: &str) -> anyhow::Result<BotDegradationPolicy> {
+    let quoted = serde_saphyr::options! { no_schema: true };
+    let read = serde_saphyr::from_str::<TypeMeta>(text);
+    let types = read.map_err(|err| anyhow::anyhow!("{err}"))?;
+    let expected = TypeMeta::resource::<BotDegradationPolicy>();
+    if types != expected {
+        bail!(
+            "it says apiVersion {:?} and kind {:?}; write {:?} and {:?}",
+            types.api_version,
+            types.kind,
+            expected.api_version,
+            expected.kind
+        );
+    }
+    serde_saphyr::from_str_with_options(text, quoted).map_err(|err| anyhow::anyhow!("{err}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#"
+apiVersion: brownout.dev/v1alpha1
+kind: BotDegradationPolicy
+metadata: {name: p, namespace: bots, generation: 2}
+spec:
+  signals: [{name: backlog, latency: {histogram: h, quantile: "0.95"}}]
+  features: [{name: chat, tier: Important, values: {enabled: 512, reduced: 96, disabled: 0}}]
+  levels:
+    - name: shed
+      when: {any: [{signal: backlog, above: "1.50", for: 30s}]}
+      scale: [{name: w, replicas: 0}, {name: v, replicas: 150%}]
+  recovery: {tolerance: 0%}
+"#;
+
+    #[test]
+    fn what_the_api_server_takes_is_taken() {
+        let json = serde_json::to_string(&parse_policy(POLICY).unwrap()).unwrap();
+        for text in [POLICY, &json] {
+            assert_eq!(parse_policy(text).unwrap().spec.levels[0].name, "shed");
+        }
+    }
+
+    /// What is changed, to what, and what the refusal says.
+    const REFUSED: [(&str, &str, &str); 8] = [
+        ("\"1.50\"", "1.50", "1.50"),
+        ("\"1.50\"", "2", "2"),
+        ("\"0.95\"", "0.95", "0.95"),
+        ("name: shed", "name: 1", "1"),
+        ("name: chat", "name: on", "on"),
+        (
+            "kind: Bot",
+            "kind: Robot",
+            "write \"brownout.dev/v1alpha1\"",
+        ),
+        ("v1alpha1", "v1", "\"brownout.dev/v1\""),
+        ("kind: BotDegradationPolicy\n", "", "kind"),
+    ];
+
+    #[test]
+    fn what_the_api_server_refuses_is_refused() {
+        for (from, to, says) in REFUSED {
+            let refusal = parse_policy(&POLICY.replacen(from, to, 1)).expect_err(to);
+            assert!(refusal.to_string().contains(says), "{to}: {refusal}");
+        }
+    }
 }

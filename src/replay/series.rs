@@ -36,7 +36,7 @@ pub enum SeriesError {
     #[error(
         "no series of the form {{\"signals\":{{\"<name>\":[[<unix seconds>,\"<value>\"],…]}}}}: {0}"
     )]
-    Shape(#[from] serde_json::Error),
+    Shape(serde_json::Error),
     /// A series whose name is no signal's.
     #[error("signals.{series}: the policy has no such signal, only {signals}")]
     NoSuchSignal {
@@ -72,7 +72,7 @@ impl Series {
     /// millisecond), a value that is no number, a reason that is no class of Unknown, and series
     /// without any sample.
     pub fn parse(json: &str, policy: &Policy) -> Result<Self, SeriesError> {
-        let file: File = serde_json::from_str(json)?;
+        let file: File = serde_json::from_str(json).map_err(SeriesError::Shape)?;
         let mut ticks: BTreeMap<Time, Vec<Option<Reading>>> = BTreeMap::new();
         for (place, (series, samples)) in file.signals.0.iter().enumerate() {
             let signal = signal_named(policy, series)?;

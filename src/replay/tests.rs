@@ -98,6 +98,9 @@ fn refusals_name_the_series_and_the_place() {
             refusal.starts_with(r#"no series of the form {"signals":"#),
             "{shape}"
         );
+        // whoever prints the chain of causes would say it twice
+        let err = Series::parse(shape, &two_rungs()).unwrap_err();
+        assert!(std::error::Error::source(&err).is_none(), "{shape}");
     }
 }
 
