@@ -33,7 +33,7 @@ pub struct Plan {
 /// Measures all of it, in this order: the executable, the crowd (with and without shared queries),
 /// the reaction.
 pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
-    let mut figures = Figures::default();
+    let mut figures = Figures;
     let executable = operator::executable()?;
     let size = std::fs::metadata(&executable)
         .context("no executable")?

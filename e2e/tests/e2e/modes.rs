@@ -162,7 +162,7 @@ async fn paused(ctx: Ctx) -> Result<()> {
         "a paused policy changed"
     );
     ctx.api::<ConfigMap>()
-        .delete("bot-flags", &Default::default())
+        .delete("bot-flags", &kube::api::DeleteParams::default())
         .await?;
     await_flag(&ctx, "bot", "false")
         .await

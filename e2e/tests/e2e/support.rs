@@ -272,7 +272,7 @@ pub(crate) async fn scale_as(ctx: &Ctx, manager: &str, deployment: &str, to: i32
     Ok(())
 }
 
-/// Writes the number into the Deployment itself, as a GitOps tool does.
+/// Writes the number into the Deployment itself, as a `GitOps` tool does.
 pub(crate) async fn set_as(ctx: &Ctx, manager: &str, deployment: &str, to: i32) -> Result<()> {
     let params = PatchParams {
         field_manager: Some(manager.to_owned()),
