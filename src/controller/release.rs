@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kube::runtime::controller::Action;
 
-use super::apply::{Applied, Applier};
+use super::apply::Applier;
 use super::context::Context;
 use super::error::ApiError;
 use super::observe::{self, Observed};
@@ -76,12 +76,9 @@ async fn hand_back(
         policy: object,
         config_map: &policy.config_map,
     };
-    let mut applied = applier.apply(&plan.writes).await;
-    applied.absorb(former::let_go(context, object, &policy).await);
-    let Applied {
-        retry, refusals, ..
-    } = applied;
-    match (retry, refusals.into_iter().next()) {
+    let mut outcome = applier.apply(&plan.writes).await;
+    outcome.absorb(former::let_go(context, object, &policy).await);
+    match (outcome.retry, outcome.refusals.into_iter().next()) {
         (Some(err), _) => Err(err),
         (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),
         (None, None) => Ok(()),

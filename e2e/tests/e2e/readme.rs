@@ -47,7 +47,11 @@ async fn command_answers(_: Ctx) -> Result<()> {
     ensure!(help.contains("replay"), "{help}");
     let crds = output(Command::new(&brownout).arg("crd")).await?;
     for file in fs::read_dir(checkout().join("crds"))? {
-        let stored = read(&file?.path())?;
+        let path = file?.path();
+        if path.extension().is_none_or(|kind| kind != "yaml") {
+            continue; // the kustomization lists the files, it defines nothing
+        }
+        let stored = read(&path)?;
         let (_, definition) = stored.split_once('\n').context("an empty file")?; // a comment first
         ensure!(
             crds.contains(definition.trim()),

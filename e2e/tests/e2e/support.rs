@@ -201,7 +201,8 @@ pub(crate) async fn await_flags(ctx: &Ctx, map: &str, level: i32) -> Result<(Con
 pub(crate) fn flags(map: &ConfigMap) -> Result<Flags> {
     let data = map.data.as_ref().context("no data")?;
     let flags = Flags::decode(data)?;
-    let flagd: serde_json::Value = serde_json::from_str(data.get(FLAGD_KEY).context("no flagd")?)?;
+    let definition: serde_json::Value =
+        serde_json::from_str(data.get(FLAGD_KEY).context("no flagd")?)?;
     for (name, flag) in &flags.features {
         let variant = flag.state.to_string().to_lowercase();
         let plain = data.get(name).map(String::as_str);
@@ -211,7 +212,7 @@ pub(crate) fn flags(map: &ConfigMap) -> Result<Flags> {
                 flag.value
             );
         }
-        let shown = &flagd["flags"][name]["defaultVariant"];
+        let shown = &definition["flags"][name]["defaultVariant"];
         if shown != variant.as_str() {
             bail!("flagd shows {name} as {shown}, state.json as {variant}");
         }
@@ -272,7 +273,7 @@ pub(crate) async fn scale_as(ctx: &Ctx, manager: &str, deployment: &str, to: i32
     Ok(())
 }
 
-/// Writes the number into the Deployment itself, as a `GitOps` tool does.
+/// Writes the number into the Deployment itself, as `kubectl edit` does.
 pub(crate) async fn set_as(ctx: &Ctx, manager: &str, deployment: &str, to: i32) -> Result<()> {
     let params = PatchParams {
         field_manager: Some(manager.to_owned()),
