@@ -196,33 +196,47 @@ pub fn replay(
     decide(policy, readings, memory, at).next_change
 }
 
+/// What replaying the past gave.
+pub struct Rebuilt {
+    /// The timers.
+    pub memory: Memory,
+    /// Which signals the source said nothing of at all.
+    pub unanswered: Vec<bool>,
+    /// The first tick that was replayed.
+    pub from: Time,
+    /// The last one.
+    pub to: Time,
+}
+
 /// After the past has been replayed: what stood over it is put back, only the timers are new.
 ///
-/// Where the source does not answer now, that says nothing of then: such a signal, by its index in
-/// `unanswered`, has been Unknown for as long as status remembers, neither longer nor shorter. The
-/// same goes for a gap that it does tell of: one that it shows from its beginning on is the remembered
-/// one, and none began before that.
+/// Where the source does not answer now, that says nothing of then: such a signal has been Unknown for
+/// as long as status remembers, neither longer nor shorter. The same goes for a gap that it does tell
+/// of: one that it shows from its beginning on is the remembered one, and none began before that. And
+/// where status tells of blindness that the source does not (it was there, but not for us), that lasted
+/// until now: what was not seen is no reason to recover.
 pub fn conclude(
     now: &Memory,
-    rebuilt: Memory,
-    unanswered: &[bool],
-    from: Time,
+    rebuilt: Rebuilt,
     unknown_since: Option<Time>,
+    was_blind: bool,
 ) -> Memory {
-    let mut signals = rebuilt.signals;
-    for (signal, &unanswered) in signals.iter_mut().zip(unanswered) {
+    let mut signals = rebuilt.memory.signals;
+    for (signal, &unanswered) in signals.iter_mut().zip(&rebuilt.unanswered) {
         signal.unknown_since = match (signal.unknown_since, unknown_since) {
             (_, remembered) if unanswered => remembered,
-            (Some(own), Some(remembered)) if own <= from => Some(remembered),
+            (Some(own), Some(remembered)) if own <= rebuilt.from => Some(remembered),
             (Some(own), Some(remembered)) => Some(own.max(remembered)),
             (own, _) => own,
         };
     }
-    let trusted = unanswered.iter().all(|unanswered| !unanswered);
+    let trusted = rebuilt.unanswered.iter().all(|unanswered| !unanswered);
+    let last_blind = rebuilt.memory.last_blind.filter(|_| trusted);
+    let last_blind = last_blind.or_else(|| was_blind.then_some(rebuilt.to));
     Memory {
-        comparisons: rebuilt.comparisons,
+        comparisons: rebuilt.memory.comparisons,
         signals,
-        last_blind: now.last_blind.max(rebuilt.last_blind.filter(|_| trusted)),
+        last_blind: now.last_blind.max(last_blind),
         ..now.clone()
     }
 }

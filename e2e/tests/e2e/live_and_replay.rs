@@ -53,7 +53,8 @@ async fn history_is_what_replay_says(ctx: Ctx) -> Result<()> {
     let bot = ctx.exporter().await?;
     let backlog = bot.gauge("bot_queue_depth", &[]);
     let spare = bot.gauge("bot_spare_workers", &[]);
-    (backlog.set(10.0), spare.set(8.0));
+    backlog.set(10.0);
+    spare.set(8.0);
     let read = format!("bot_spare_workers{{job=\"{}\"}}", ctx.job());
     ctx.prometheus()
         .await_value(&read, Duration::from_secs(30), |value| value > 7.0)
@@ -100,9 +101,11 @@ async fn incident(ctx: &Ctx, operator: &Operator, backlog: &Gauge, spare: &Gauge
     await_ticks(operator, "bot", 2).await?;
     backlog.set(300.0);
     await_level(ctx, "bot", 1).await?;
-    (backlog.set(500.0), spare.set(2.0));
+    backlog.set(500.0);
+    spare.set(2.0);
     await_level(ctx, "bot", 2).await?;
-    (backlog.set(10.0), spare.set(8.0));
+    backlog.set(10.0);
+    spare.set(8.0);
     await_level(ctx, "bot", 0).await?;
     backlog.set(250.0);
     await_live(operator, "bot", "a breach", |live| {

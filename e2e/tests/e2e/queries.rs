@@ -65,7 +65,8 @@ async fn misleading(ctx: Ctx) -> Result<()> {
     let bot = ctx.exporter().await?;
     let seconds = bot.histogram("bot_seconds", &[], &[0.5, 2.5]);
     let requests = bot.counter("bot_requests_total", &[("outcome", "ok")]);
-    (seconds.observe(0.1, 10), requests.add(10.0));
+    seconds.observe(0.1, 10);
+    requests.add(10.0);
     let count = |metric: &str| {
         format!(
             "min(count_over_time({metric}{{job=\"{}\"}}[10s]))",

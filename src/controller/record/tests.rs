@@ -34,15 +34,12 @@ impl Run {
 
     fn pin(&mut self, level: Option<LevelNumber>, seconds: i64) {
         let Self(policy, memory, record) = self;
-        let why = match level {
-            Some(level) => {
-                memory.pin(level);
-                words::PINNED
-            }
-            None => {
-                memory.unpin(at(seconds));
-                words::UNPINNED
-            }
+        let why = if let Some(level) = level {
+            memory.pin(level);
+            words::PINNED
+        } else {
+            memory.unpin(at(seconds));
+            words::UNPINNED
         };
         record.moved(policy, memory, at(seconds), why, "pin");
     }

@@ -1,5 +1,3 @@
-use std::slice;
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
 
@@ -213,14 +211,41 @@ fn a_gap_begins_when_it_began() {
         let mut rebuilt = Memory::new(&policy);
         rebuilt.signals[0].unknown_since = own.map(at);
         let now = Memory::new(&policy);
-        let memory = conclude(
-            &now,
-            rebuilt,
-            slice::from_ref(&unanswered),
+        let rebuilt = Rebuilt {
+            memory: rebuilt,
+            unanswered: vec![unanswered],
             from,
-            remembered.map(at),
-        );
+            to: at(200),
+        };
+        let memory = conclude(&now, rebuilt, remembered.map(at), false);
         assert_eq!(memory.signals[0].unknown_since, since.map(at), "{why}");
+    }
+}
+
+#[test]
+fn blindness_that_the_source_does_not_tell_of_lasted_until_now() {
+    let policy = policy(&["any a>1"]);
+    for (why, was_blind, told, last_blind) in [
+        ("never blind", false, None, None),
+        ("told of", true, Some(150), Some(150)),
+        ("not told of", true, None, Some(200)),
+        (
+            "told of, and status knew it was over",
+            false,
+            Some(150),
+            Some(150),
+        ),
+    ] {
+        let mut memory = Memory::new(&policy);
+        memory.last_blind = told.map(at);
+        let rebuilt = Rebuilt {
+            memory,
+            unanswered: vec![false],
+            from: at(100),
+            to: at(200),
+        };
+        let memory = conclude(&Memory::new(&policy), rebuilt, Some(at(120)), was_blind);
+        assert_eq!(memory.last_blind, last_blind.map(at), "{why}");
     }
 }
 
@@ -320,5 +345,11 @@ fn after_a_kill(
         replay(policy, record, &mut rebuilt, time(n), &[*reading]);
     }
     let unknown_since = memory.signals[0].unknown_since;
-    conclude(&kept, rebuilt, &[false], time(0), unknown_since)
+    let rebuilt = Rebuilt {
+        memory: rebuilt,
+        unanswered: vec![false],
+        from: time(0),
+        to: time(past.len() - 1),
+    };
+    conclude(&kept, rebuilt, unknown_since, record.blind.is_some())
 }
