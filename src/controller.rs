@@ -14,6 +14,7 @@ mod decider;
 mod error;
 mod events;
 mod finalizer;
+mod former;
 mod gauges;
 mod hand;
 mod live;

@@ -7,11 +7,13 @@
 //! - A baseline is in [`Plan::record`] before the first write that would lose it.
 //! - A plan made anew after any prefix of its writes leads to the same end.
 
+mod facts;
 mod flags;
+mod outcome;
 mod targets;
 
+pub use facts::{Baseline, Found, Owner, SetBack, Target};
 pub use flags::{FlagsMap, FoundMap};
-pub use targets::{Baseline, Found, Owner, SetBack, Target};
 
 use std::collections::BTreeMap;
 
@@ -154,3 +156,6 @@ impl Situation<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ mod ladder;
 mod scalars;
 
 #[cfg(feature = "kubernetes")]
-pub use from_spec::{Violation, from_spec};
+pub use from_spec::{Violation, from_spec, remains};
 pub use ladder::fold_states;
 pub use scalars::{parse_decimal, parse_duration};
 

@@ -6,6 +6,9 @@
 //!
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
+//! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`demo`] plays a story on it
+//! - [`bench`] measures what it costs and how quick it is
 //! - [`harness`] is the frame around end-to-end tests
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
@@ -13,15 +16,20 @@ pub mod answer_proxy;
 mod apiserver;
 mod apply;
 pub mod audit;
+pub mod bench;
+pub mod bot;
+pub mod browser;
 pub mod certs;
 pub mod cluster;
 mod controller_manager;
+pub mod demo;
 pub mod environment;
 mod etcd;
 pub mod exporter;
 pub mod harness;
 pub mod http;
 mod kubeconfig;
+pub mod load;
 mod namespaces;
 pub mod operator;
 pub mod paths;

@@ -4,6 +4,7 @@
 //! The folder is named after its owner, `<pid>-<start time>-<n>`: whether the owner still lives
 //! can be told from the name alone, and a folder is never without an owner.
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use crate::progress::say;
 const KEPT_LOGS: usize = 10;
 const KILL_DEADLINE: Duration = Duration::from_secs(5);
 const RECORD: &str = "processes";
+/// Set to anything, it keeps the logs of a run that went well, too.
+const KEEP_LOGS: &str = "BROWNOUT_KEEP_LOGS";
 
 /// The folder of one run. Dropping it kills what the run started and removes what it stored;
 /// logs stay if the run failed.
@@ -49,7 +52,7 @@ impl RunDir {
             data: runs.join(&name),
             logs: logs.join(format!("run-{name}")),
             started: Mutex::default(),
-            keep_logs: AtomicBool::new(false),
+            keep_logs: AtomicBool::new(env::var_os(KEEP_LOGS).is_some()),
         };
         for folder in [&run.data, &run.logs] {
             fs::create_dir_all(folder)

@@ -89,11 +89,15 @@ pub struct Baseline {
     /// Its replicas before.
     #[schemars(range(min = 0))]
     pub replicas: i32,
+    /// The replicas that the policy has set instead: any other number is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub applied: Option<i32>,
     /// Its autoscaler and that one's bounds before; absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaler: Option<AutoscalerBaseline>,
-    /// Who keeps setting the workload back, as a field manager's name; while this is set the policy leaves
-    /// the workload alone.
+    /// Who keeps setting the workload back, as a field manager's name, or unknown where the API server keeps
+    /// none; while this is set the policy leaves the workload alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub contested_by: Option<String>,

@@ -92,6 +92,9 @@ fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> St
     };
     let remembered = remembered.unwrap_or_else(|| Remembered::nothing(&policy));
     let mut standing = Standing::new(object, policy, queries, remembered, phase);
+    if known.is_some_and(|status| status.observed_generation != object.metadata.generation) {
+        standing.end_contests();
+    }
     let moved = known.is_some_and(|status| restore::moved(&standing.policy, status));
     if moved {
         let policy = Arc::clone(&standing.policy);

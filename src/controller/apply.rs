@@ -38,6 +38,8 @@ pub struct Applied {
     pub scaled: Vec<(Workload, Written)>,
     /// Restores that failed: their baselines are kept.
     pub unrestored: Vec<Workload>,
+    /// Workloads that were no longer as the plan had them, and that were not written.
+    pub outdated: Vec<Workload>,
     /// Whether the flags stand as planned.
     pub flags_failed: bool,
     /// Refusals for `Ready=False`: somebody has to do something about them.
@@ -88,6 +90,9 @@ impl Applier<'_> {
                         Ok(Some(written)) => applied.scaled.push((workload.clone(), written)),
                         Ok(None) => {}
                         Err(err) => {
+                            if matches!(err, ApiError::Changed) {
+                                applied.outdated.push(workload.clone());
+                            }
                             if *restore {
                                 applied.unrestored.push(workload.clone());
                             }
@@ -184,6 +189,13 @@ impl Applier<'_> {
             let Some(now) = workloads::get(self.client, &self.namespace(), workload).await? else {
                 return Ok(None);
             };
+            if now.uid == *uid && now.replicas == *to {
+                // An earlier try of ours whose answer was lost; or somebody who wants the same.
+                return Ok(Some(Written {
+                    resource_version: now.resource_version,
+                    replicas: *to,
+                }));
+            }
             if now.uid != *uid || now.replicas != *from {
                 return Err(ApiError::Changed);
             }
@@ -235,6 +247,19 @@ impl Applier<'_> {
 }
 
 impl Applied {
+    /// Takes in what came of letting go of a former flags `ConfigMap`. As long as that has not
+    /// succeeded, status must go on telling of it.
+    pub fn absorb(&mut self, former: Result<Self, ApiError>) {
+        let former = former.unwrap_or_else(|err| Self {
+            flags_failed: true,
+            retry: Some(err),
+            ..Self::default()
+        });
+        self.flags_failed |= former.flags_failed;
+        self.refusals.extend(former.refusals);
+        self.retry = self.retry.take().or(former.retry);
+    }
+
     /// Sorts a failure: what somebody must mend is a refusal, the rest is tried again.
     fn note(&mut self, err: ApiError, what: &str) {
         tracing::warn!(error = %err, what, "a write failed");

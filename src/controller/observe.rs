@@ -1,7 +1,5 @@
 //! All reads of the cluster that a plan needs, as one plain struct: nothing is decided here.
 
-use std::sync::Arc;
-
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
@@ -10,7 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::context::Context;
 use super::error::{ApiError, call};
 use super::standing::Standing;
-use super::watches::{Guarded, Scope};
+use super::watches::Scope;
 use super::{rivals, workloads};
 use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
@@ -33,24 +31,15 @@ pub async fn observe(
     policy: &Policy,
     key: &PolicyKey,
 ) -> Result<Observed, ApiError> {
-    let others = others(context, key);
-    let others = readable(&others);
+    let others = context
+        .scope(&key.namespace)
+        .map(|scope| scope.policies_in(&key.namespace))
+        .unwrap_or_default();
+    let others: Vec<&BotDegradationPolicy> = others
+        .iter()
+        .filter_map(|other| other.0.as_ref().ok())
+        .collect();
     let config_map = config_map(&context.client, object, &policy.config_map, &others).await?;
-    Ok(Observed {
-        config_map,
-        ..targets_only(context, object, policy, key)
-    })
-}
-
-/// The workloads alone, from the watch.
-pub fn targets_only(
-    context: &Context,
-    object: &BotDegradationPolicy,
-    policy: &Policy,
-    key: &PolicyKey,
-) -> Observed {
-    let others = others(context, key);
-    let others = readable(&others);
     let targets = context.standings.with(key, |standing| {
         let scope = context.scope(&key.namespace)?;
         let now = context.now();
@@ -58,24 +47,10 @@ pub fn targets_only(
         let read = |workload| target(scope, standing, object, &others, workload, now);
         Some(all.into_iter().map(read).collect())
     });
-    Observed {
-        config_map: FlagsMap::Absent,
+    Ok(Observed {
+        config_map,
         targets: targets.flatten().unwrap_or_default(),
-    }
-}
-
-fn others(context: &Context, key: &PolicyKey) -> Vec<Arc<Guarded>> {
-    let scope = context.scope(&key.namespace);
-    scope
-        .map(|scope| scope.policies_in(&key.namespace))
-        .unwrap_or_default()
-}
-
-fn readable(others: &[Arc<Guarded>]) -> Vec<&BotDegradationPolicy> {
-    others
-        .iter()
-        .filter_map(|other| other.0.as_ref().ok())
-        .collect()
+    })
 }
 
 fn workloads_of(policy: &Policy, baselines: &[Baseline]) -> Vec<Workload> {
@@ -154,6 +129,18 @@ pub async fn config_map(
     })
 }
 
+/// Reads a `ConfigMap` that the policy no longer names: ours or not, no other policy is asked.
+pub async fn own_config_map(
+    client: &Client,
+    object: &BotDegradationPolicy,
+    name: &str,
+) -> Result<FlagsMap, ApiError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    let found = call(api.get_opt(name)).await?;
+    Ok(found.map_or(FlagsMap::Absent, |map| classify(map, &object.name_any())))
+}
+
 /// Ours is what bears both labels; one that was let go (managed, of no policy) may be taken up.
 fn classify(map: ConfigMap, policy: &str) -> FlagsMap {
     if map.labels().get(MANAGED_BY_LABEL).map(String::as_str) != Some(MANAGED_BY) {
@@ -170,6 +157,7 @@ fn classify(map: ConfigMap, policy: &str) -> FlagsMap {
             uid: map.uid().unwrap_or_default(),
             resource_version: map.resource_version().unwrap_or_default(),
             claimed: claimed.is_some(),
+            binary: map.binary_data.is_some_and(|binary| !binary.is_empty()),
             data: map.data.unwrap_or_default(),
         }),
     }

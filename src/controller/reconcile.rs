@@ -14,9 +14,9 @@ use super::report::{self, Outcome};
 use super::standing::{Notice, Standing};
 use super::understand::{key, understand};
 use super::watches::Guarded;
-use super::{admit, events, finalizer, gauges, release};
+use super::{admit, events, finalizer, former, gauges, release};
 use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
-use crate::plan::{Baseline, Plan, Refusal, Situation, Wanted, plan};
+use crate::plan::{Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy};
 use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
@@ -67,7 +67,8 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         return Ok(Action::await_change());
     };
     let object = write_ahead(context, &key, object, &plan).await?;
-    let applied = carry_out(context, &object, &policy, &plan).await;
+    let mut applied = carry_out(context, &object, &policy, &plan).await;
+    applied.absorb(former::let_go(context, &object, &policy).await);
     let (ready, retry) = settle(context, &key, object, &plan, applied, &admitted).await?;
     if let Some(err) = retry {
         return Err(err);
@@ -218,7 +219,7 @@ async fn settle(
     key: &PolicyKey,
     object: BotDegradationPolicy,
     plan: &Plan,
-    applied: Applied,
+    mut applied: Applied,
     admitted: &admit::Admitted,
 ) -> Result<(bool, Option<ApiError>), ApiError> {
     let refusals: Vec<Refusal> = admitted
@@ -228,14 +229,15 @@ async fn settle(
         .chain(&applied.refusals)
         .cloned()
         .collect();
-    let published = plan.published.as_ref().filter(|_| !applied.flags_failed);
-    let baselines = settled(plan, &applied);
     let made = context.standings.with(key, |standing| {
-        standing.written.extend(applied.scaled);
+        let baselines =
+            plan.baselines_after(&applied.unrestored, &applied.outdated, &standing.baselines);
+        standing.written.extend(applied.scaled.drain(..));
         standing.baselines.clone_from(&baselines);
         standing.refusals.clone_from(&refusals);
         let outcome = Outcome {
-            published,
+            published: plan.published.as_ref(),
+            flags_failed: applied.flags_failed,
             refusals: &refusals,
             pin_problem: admitted.pin_problem.as_deref(),
         };
@@ -258,15 +260,6 @@ async fn settle(
     )
     .await;
     Ok((refusals.is_empty(), applied.retry))
-}
-
-/// The baselines after the writes: those of restores that failed are kept.
-fn settled(plan: &Plan, applied: &Applied) -> Vec<Baseline> {
-    let kept = plan
-        .record
-        .iter()
-        .filter(|baseline| applied.unrestored.contains(&baseline.workload));
-    plan.settled.iter().chain(kept).cloned().collect()
 }
 
 fn remember(

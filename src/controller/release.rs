@@ -12,11 +12,11 @@ use super::observe::{self, Observed};
 use super::reconcile::published_epoch;
 use super::restore::{self, Remembered};
 use super::standing::{Notice, Phase, Standing};
-use super::understand::{Understood, key, understand};
-use super::{events, finalizer};
+use super::understand::key;
+use super::{events, finalizer, former};
 use crate::api::{BotDegradationPolicy, FINALIZER};
 use crate::plan::{Plan, Situation, Wanted, plan};
-use crate::policy::{Missing, Mode, Policy, Recovery};
+use crate::policy::{Policy, from_spec, remains};
 use crate::prometheus::poller::PolicyKey;
 use crate::time::{Span, Time};
 
@@ -65,11 +65,8 @@ async fn hand_back(
     object: &BotDegradationPolicy,
     key: &PolicyKey,
 ) -> Result<(), ApiError> {
-    let (policy, flags) = policy(context, object, key);
-    let observed = match flags {
-        Flags::Known => observe::observe(context, object, &policy, key).await?,
-        Flags::Unknown => observe::targets_only(context, object, &policy, key),
-    };
+    let policy = policy(context, object, key);
+    let observed = observe::observe(context, object, &policy, key).await?;
     let Some(plan) = make_plan(context, object, key, &policy, &observed) else {
         return Ok(());
     };
@@ -79,9 +76,11 @@ async fn hand_back(
         policy: object,
         config_map: &policy.config_map,
     };
+    let mut applied = applier.apply(&plan.writes).await;
+    applied.absorb(former::let_go(context, object, &policy).await);
     let Applied {
         retry, refusals, ..
-    } = applier.apply(&plan.writes).await;
+    } = applied;
     match (retry, refusals.into_iter().next()) {
         (Some(err), _) => Err(err),
         (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),
@@ -89,72 +88,32 @@ async fn hand_back(
     }
 }
 
-/// The policy as last understood. One that this process has never understood still gets its baselines
-/// back; its flags stay as they are, since only its spec could say what they are at Normal.
-fn policy(
-    context: &Context,
-    object: &BotDegradationPolicy,
-    key: &PolicyKey,
-) -> (Arc<Policy>, Flags) {
+/// The policy as last understood, else what can be read of it: its spec may have become unusable since,
+/// and status has the baselines all the same.
+fn policy(context: &Context, object: &BotDegradationPolicy, key: &PolicyKey) -> Arc<Policy> {
     let uid = object.metadata.uid.as_ref();
     let known =
         |standing: &mut Standing| (Some(&standing.uid) == uid).then(|| standing.policy.clone());
     if let Some(policy) = context.standings.with(key, known).flatten() {
-        return (policy, Flags::Known);
+        return policy;
     }
-    let (understood, flags) = match understand(object) {
-        Ok(understood) => (understood, Flags::Known),
-        Err(_) => (nameless(key), Flags::Unknown),
-    };
-    let policy = Arc::clone(&understood.policy);
-    let standing = remembered(object, understood);
-    context.standings.lock().insert(key.clone(), standing);
-    (policy, flags)
+    let policy = from_spec(&key.namespace, &key.name, &object.spec)
+        .unwrap_or_else(|_| remains(&key.namespace, &key.name, &object.spec));
+    let policy = Arc::new(policy);
+    context
+        .standings
+        .lock()
+        .insert(key.clone(), remembered(object, Arc::clone(&policy)));
+    policy
 }
 
-/// Whether the flags at Normal can be told.
-#[derive(Clone, Copy, PartialEq)]
-enum Flags {
-    Known,
-    Unknown,
-}
-
-/// A policy without a ladder: enough to give baselines back.
-fn nameless(key: &PolicyKey) -> Understood {
-    let policy = Policy {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-        mode: Mode::default(),
-        interval: Span::from_secs(15),
-        source: String::new(),
-        max_level: None,
-        signals: Vec::new(),
-        features: Vec::new(),
-        levels: Vec::new(),
-        recovery: Recovery {
-            after: Span::ZERO,
-            tolerance: 0.0,
-        },
-        missing: Missing {
-            after: Span::ZERO,
-            then: None,
-        },
-        config_map: String::new(),
-        states: vec![Vec::new()],
-    };
-    Understood {
-        policy: Arc::new(policy),
-        queries: Vec::new().into(),
-    }
-}
-
-fn remembered(object: &BotDegradationPolicy, understood: Understood) -> Standing {
-    let Understood { policy, queries } = understood;
+/// Without queries: it is decided on no more.
+fn remembered(object: &BotDegradationPolicy, policy: Arc<Policy>) -> Standing {
     let remembered = match &object.status {
         Some(status) => restore::remember(&policy, status),
         None => Remembered::nothing(&policy),
     };
-    Standing::new(object, policy, queries, remembered, Phase::Resting)
+    Standing::new(object, policy, Arc::new([]), remembered, Phase::Resting)
 }
 
 fn make_plan(

@@ -19,6 +19,8 @@ use crate::time::Time;
 pub struct Outcome<'a> {
     /// The flags as published; `None` where none of ours are.
     pub published: Option<&'a Published>,
+    /// Whether the flags could not be written: those that status tells of stand.
+    pub flags_failed: bool,
     /// What could not be carried out.
     pub refusals: &'a [Refusal],
     /// The pin annotations cannot be understood: a sentence.
@@ -55,11 +57,13 @@ pub fn status(
     status.history = record.history.iter().map(history).collect();
     if let Some(outcome) = outcome {
         status.observed_generation = Some(standing.generation);
-        status.flags = outcome.published.map(|published| api::FlagsStatus {
-            config_map: policy.config_map.clone(),
-            epoch: published.epoch,
-            hash: published.hash.clone(),
-        });
+        if !outcome.flags_failed {
+            status.flags = outcome.published.map(|published| api::FlagsStatus {
+                config_map: policy.config_map.clone(),
+                epoch: published.epoch,
+                hash: published.hash.clone(),
+            });
+        }
         set_ready(
             &mut status.conditions,
             outcome.refusals,
@@ -229,6 +233,7 @@ fn baseline(baseline: &Baseline) -> api::Baseline {
         kind: baseline.workload.kind,
         name: baseline.workload.name.clone(),
         replicas: baseline.replicas,
+        applied: baseline.applied,
         autoscaler: None,
         contested_by: baseline
             .contested_by

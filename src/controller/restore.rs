@@ -341,6 +341,7 @@ fn baseline(kept: &crate::api::Baseline) -> Baseline {
             name: kept.name.clone(),
         },
         replicas: kept.replicas,
+        applied: kept.applied,
         contested_by: kept.contested_by.clone(),
     }
 }

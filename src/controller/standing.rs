@@ -223,10 +223,7 @@ impl Standing {
         self.advice.clear();
         self.advice_told = false;
         self.rejected = None;
-        for baseline in &mut self.baselines {
-            baseline.contested_by = None;
-        }
-        self.set_backs.clear();
+        self.end_contests();
         let kept = self.policy.level_name(self.memory.level) == old.level_name(from);
         let why = if kept {
             words::MODE_CHANGED
@@ -234,6 +231,16 @@ impl Standing {
             words::SPEC_CHANGED
         };
         self.record.settle(&self.policy, &self.memory, now, why);
+    }
+
+    /// Targets that were left alone are tried again: what is there now is nobody's set-back.
+    pub fn end_contests(&mut self) {
+        for baseline in &mut self.baselines {
+            if baseline.contested_by.take().is_some() {
+                self.written.remove(&baseline.workload);
+            }
+        }
+        self.set_backs.clear();
     }
 
     /// Takes in a pin, or that there is none.

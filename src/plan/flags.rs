@@ -30,6 +30,8 @@ pub struct FoundMap {
     pub claimed: bool,
     /// Its data.
     pub data: BTreeMap<String, String>,
+    /// Whether it has `binaryData` too, which a mounted directory shows beside ours.
+    pub binary: bool,
 }
 
 /// The level that the flags show now, where they can be read.
@@ -106,7 +108,7 @@ fn replace(
 ) -> (i64, BTreeMap<String, String>, bool) {
     let shown = Flags::decode(&found.data).map_or(0, |flags| flags.epoch);
     let same = make(shown).encode(situation.policy);
-    if shown >= situation.epoch && same == found.data {
+    if shown >= situation.epoch && same == found.data && !found.binary {
         return (shown, same, false);
     }
     let epoch = next_epoch(shown.max(situation.epoch), situation.now);

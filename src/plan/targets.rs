@@ -1,69 +1,12 @@
 //! Replicas: baselines recorded, levels' numbers written, baselines restored.
 
-use super::{CONTEST_LIMIT, Plan, Refusal, Situation, Wanted, Write};
+use super::{
+    Baseline, CONTEST_LIMIT, Found, Owner, Plan, Refusal, SetBack, Situation, Target, Wanted, Write,
+};
 use crate::policy::{Replicas, Workload};
 
-/// A workload as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Which.
-    pub workload: Workload,
-    /// The object; `None` where there is none.
-    pub found: Option<Found>,
-    /// The policy that holds it, where that is another one.
-    pub held_by: Option<String>,
-    /// The number that this process last wrote to it; `None` before the first write.
-    pub written: Option<i32>,
-    /// How often it has been set back within the contest window, up to the version in `found`.
-    pub set_backs: usize,
-}
-
-/// A workload that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// `metadata.uid`.
-    pub uid: String,
-    /// `metadata.resourceVersion`.
-    pub resource_version: String,
-    /// `spec.replicas`.
-    pub replicas: i32,
-    /// Who set that number last.
-    pub owner: Owner,
-}
-
-/// Who owns `spec.replicas`, by `managedFields`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// Our own field manager is among the owners.
-    Us,
-    /// Somebody else: a field manager's name.
-    Other(String),
-    /// Nobody: the API server does not track who sets 0 through the scale subresource, since its
-    /// type leaves a 0 out.
-    Nobody,
-}
-
-/// What a workload's replicas were before the policy touched it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Baseline {
-    /// Which.
-    pub workload: Workload,
-    /// How many.
-    pub replicas: i32,
-    /// The field manager that keeps setting it back, once it is left alone for that.
-    pub contested_by: Option<String>,
-}
-
-/// A target that somebody has set back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetBack {
-    /// Which.
-    pub workload: Workload,
-    /// The version of the object in which it was seen.
-    pub resource_version: String,
-    /// The field manager.
-    pub by: String,
-}
+/// Stands for a field manager that the API server keeps no name of.
+const UNNAMED: &str = "unknown";
 
 /// Plans every target; the writes come back, the rest goes into the plan.
 pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) -> Vec<Write> {
@@ -97,6 +40,7 @@ fn plan_target(situation: &Situation<'_>, target: &Target, plan: &mut Plan) -> O
             let baseline = Baseline {
                 workload: target.workload.clone(),
                 replicas: found.replicas,
+                applied: None,
                 contested_by: None,
             };
             hold(target, found, replicas, baseline, plan)
@@ -148,7 +92,7 @@ fn with_set_back(
         _ if found.replicas == replicas.of(baseline.replicas) => return Some(baseline),
         _ if ours(situation, target, found, &baseline) => return Some(baseline),
         Owner::Other(manager) => manager.as_str(),
-        Owner::Us | Owner::Nobody => "whoever scaled it to 0",
+        Owner::Us | Owner::Nobody => UNNAMED,
     };
     baseline.replicas = found.replicas;
     if target.written.is_some() {
@@ -171,10 +115,11 @@ fn hold(
     target: &Target,
     found: &Found,
     replicas: Replicas,
-    baseline: Baseline,
+    mut baseline: Baseline,
     plan: &mut Plan,
 ) -> Option<Write> {
     let to = replicas.of(baseline.replicas);
+    baseline.applied = Some(to);
     plan.record.push(baseline.clone());
     plan.settled.push(baseline);
     (to != found.replicas).then(|| scale(target, found, to, false))
@@ -202,24 +147,19 @@ fn restore(
     Some(scale(target, found, baseline.replicas, true))
 }
 
-/// Whether the number that is there is one that we set. A 0 that nobody owns is ours where we wrote
-/// it, or, in a new process, where a rung asks for it or no rung names the workload any more.
+/// Whether the number that is there is one that we set. One that nobody owns is ours where we wrote it
+/// or were about to; where a crash came between the two, also where a rung asks for it.
 fn ours(situation: &Situation<'_>, target: &Target, found: &Found, baseline: &Baseline) -> bool {
-    match (&found.owner, target.written) {
-        (Owner::Us, _) => true,
-        (Owner::Other(_), _) => false,
-        (Owner::Nobody, Some(written)) => found.replicas == written,
-        (Owner::Nobody, None) => {
-            let rungs = situation
-                .policy
-                .levels
-                .iter()
-                .flat_map(|level| &level.scale);
-            let mut asked = rungs
-                .filter(|t| t.workload == target.workload)
-                .map(|t| t.replicas.of(baseline.replicas))
-                .peekable();
-            asked.peek().is_none() || asked.any(|replicas| replicas == found.replicas)
+    match found.owner {
+        Owner::Us => true,
+        Owner::Other(_) => false,
+        Owner::Nobody if baseline.applied == Some(found.replicas) => true,
+        Owner::Nobody if target.written.is_some() => target.written == Some(found.replicas),
+        Owner::Nobody => {
+            let rungs = situation.policy.levels.iter();
+            rungs.flat_map(|level| &level.scale).any(|t| {
+                t.workload == target.workload && t.replicas.of(baseline.replicas) == found.replicas
+            })
         }
     }
 }
@@ -237,11 +177,16 @@ fn scale(target: &Target, found: &Found, to: i32, restore: bool) -> Write {
 
 fn leave_alone(baseline: Baseline, plan: &mut Plan) {
     let Workload { kind, name } = &baseline.workload;
-    let by = baseline.contested_by.as_deref().unwrap_or("somebody");
+    let by = match baseline.contested_by.as_deref() {
+        None | Some(UNNAMED) => {
+            "somebody, whose name the API server does not keep after a scale to 0,".to_owned()
+        }
+        Some(manager) => format!("the field manager {manager}"),
+    };
     plan.refusals.push(Refusal {
         reason: "TargetContested",
         message: format!(
-            "{kind} {name} is left alone: the field manager {by} keeps setting its replicas back. \
+            "{kind} {name} is left alone: {by} keeps setting its replicas back. \
              Let it ignore spec.replicas, or take the target out of spec.levels"
         ),
     });

@@ -13,6 +13,7 @@ use findings::{Findings, quoted};
 use super::ladder::fold_states;
 use super::{Level, LevelNumber, Missing, Policy, Recovery};
 use crate::api::{BotDegradationPolicySpec, HOLD};
+use crate::time::Span;
 
 /// The validated policy of a spec, or every violation with its field.
 ///
@@ -57,6 +58,34 @@ pub fn from_spec(
         missing,
         config_map,
     })
+}
+
+/// What is left of a spec that cannot be understood, for handing back what was done under an earlier
+/// one: its features at Normal and its `ConfigMap`, no signal and no ladder.
+pub fn remains(namespace: &str, name: &str, spec: &BotDegradationPolicySpec) -> Policy {
+    let mut ignored = Findings::default();
+    let features = features::features(spec, &mut ignored);
+    Policy {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        mode: spec.mode,
+        interval: Span::from_secs(1),
+        source: spec.source.clone(),
+        max_level: None,
+        states: fold_states(&[], &features),
+        signals: Vec::new(),
+        features,
+        levels: Vec::new(),
+        recovery: Recovery {
+            after: Span::ZERO,
+            tolerance: 0.0,
+        },
+        missing: Missing {
+            after: Span::ZERO,
+            then: None,
+        },
+        config_map: config_map(name, spec, &mut ignored),
+    }
 }
 
 fn recovery(spec: &BotDegradationPolicySpec, found: &mut Findings) -> Recovery {
@@ -122,5 +151,29 @@ fn config_map(name: &str, spec: &BotDegradationPolicySpec, found: &mut Findings)
             config_map.clone()
         }
         None => format!("{name}-flags"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn features_and_config_map_remain_of_a_spec_that_cannot_be_understood() {
+        let spec: BotDegradationPolicySpec = serde_json::from_value(json!({
+            "interval": "never",
+            "signals": [],
+            "flags": {"configMap": "theirs"},
+            "features": [{"name": "animations", "tier": "Luxury"}],
+            "levels": [{"name": "Hold", "when": {}}],
+        }))
+        .unwrap();
+        assert!(from_spec("bots", "bot", &spec).is_err());
+        let policy = remains("bots", "bot", &spec);
+        assert_eq!(policy.config_map, "theirs");
+        assert_eq!(policy.features[0].name, "animations");
+        assert_eq!(policy.top(), 0);
+        assert_eq!(policy.states.len(), 1, "Normal has its states");
     }
 }

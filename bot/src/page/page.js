@@ -6,6 +6,7 @@ const main = document.querySelector('main');
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const colours = ['#e5484d', '#f5a524', '#30a46c', '#0091ff', '#8e4ec6', '#e93d82'];
 let animated = false;
+let following = true;
 let shown = '';
 
 function say(who, text) {
@@ -106,4 +107,11 @@ form.addEventListener('submit', (event) => {
 byId('hints').addEventListener('click', (event) => {
   if (event.target.matches('button')) send(event.target.textContent);
 });
+main.addEventListener('scroll', () => {
+  following = main.scrollHeight - main.scrollTop - main.clientHeight < 8;
+});
+// the banner and a phone's keyboard take room: the last words stay in sight, unless one reads further up
+new ResizeObserver(() => {
+  if (following) main.scrollTop = main.scrollHeight;
+}).observe(main);
 poll();

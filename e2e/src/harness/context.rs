@@ -9,6 +9,8 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::api::DynamicObject;
 use kube::{Api, Client, Resource};
 
+use crate::bot::{self, Bot};
+use crate::browser::{Browser, Screen};
 use crate::cluster::Cluster;
 use crate::environment::Environment;
 use crate::exporter::Exporter;
@@ -96,6 +98,34 @@ impl Ctx {
             .await_value(&up, FIRST_SCRAPE, |value| value > 0.0)
             .await?;
         Ok(exporter)
+    }
+
+    /// A bot that watches the flags `flags` and that the shared Prometheus asks already; its series
+    /// have the labels of [`Ctx::exporter`].
+    pub async fn bot(&self, flags: &str, options: &[&str]) -> Result<Bot> {
+        let options = bot::Options {
+            name: self.unique("bot"),
+            kubeconfig: bot::may_watch(self.cluster(), &self.namespace, "bot", flags).await?,
+            namespace: self.namespace.clone(),
+            flags: flags.to_owned(),
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+        };
+        let bot = Bot::start(&self.environment.run, &options).await?;
+        bot.register(
+            self.prometheus(),
+            &[("job", self.job()), ("namespace", &self.namespace)],
+        )?;
+        let up = format!("up{{instance=\"{}\"}}", bot.address());
+        self.prometheus()
+            .await_value(&up, FIRST_SCRAPE, |value| value > 0.0)
+            .await?;
+        Ok(bot)
+    }
+
+    /// A browser; its pictures are kept among the logs.
+    pub async fn browser(&self, screen: Screen) -> Result<Browser> {
+        let name = self.unique(&format!("{screen:?}").to_lowercase());
+        Browser::start(Arc::clone(&self.environment.run), &name, screen).await
     }
 
     /// A Prometheus that the test may stop, freeze and kill.

@@ -56,7 +56,8 @@ pub(super) fn log_ends(logs: &Path, namespace: &str) -> String {
     for entry in fs::read_dir(logs).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with(namespace) {
+        let is_log = path.extension().is_some_and(|extension| extension == "log");
+        if is_log && name.to_string_lossy().starts_with(namespace) {
             let _ = writeln!(
                 text,
                 "--- the end of {}\n{}\n",

@@ -29,6 +29,12 @@ struct Answer {
 enum Data {
     Vector(Vec<Series>),
     Scalar((f64, String)),
+    Matrix(Vec<Past>),
+}
+
+#[derive(Deserialize)]
+struct Past {
+    values: Vec<(f64, String)>,
 }
 
 #[derive(Deserialize)]
@@ -44,10 +50,7 @@ impl Prometheus {
             &format!("{}/api/v1/query", self.url()),
             [("query", query)],
         )?;
-        let body = http::get_text(url.as_str()).await?;
-        let answer: Answer = serde_json::from_str(&body)
-            .with_context(|| format!("not a vector or scalar: {body}"))?;
-        match answer.data {
+        match ask(&url).await? {
             Data::Scalar((_, value)) => Ok(vec![Sample {
                 labels: BTreeMap::new(),
                 value: value.parse()?,
@@ -61,7 +64,43 @@ impl Prometheus {
                     })
                 })
                 .collect(),
+            Data::Matrix(_) => bail!("{query} gives a matrix"),
         }
+    }
+
+    /// Asks what a query of one series gave at each step from `from` to `to`, all in whole Unix
+    /// seconds.
+    pub async fn range(
+        &self,
+        query: &str,
+        from: i64,
+        to: i64,
+        step: i64,
+    ) -> Result<Vec<(i64, f64)>> {
+        let url = reqwest::Url::parse_with_params(
+            &format!("{}/api/v1/query_range", self.url()),
+            [
+                ("query", query),
+                ("start", &from.to_string()),
+                ("end", &to.to_string()),
+                ("step", &step.to_string()),
+            ],
+        )?;
+        let Data::Matrix(series) = ask(&url).await? else {
+            bail!("{query} gives no matrix");
+        };
+        let [one] = series.as_slice() else {
+            bail!("{query} gives {} series", series.len());
+        };
+        let steps = (from..=to).step_by(usize::try_from(step)?);
+        let value_at = |at: i64| {
+            let found = one
+                .values
+                .iter()
+                .find(|(time, _)| time.round() == at as f64);
+            found.map(|(_, value)| Ok((at, value.parse()?)))
+        };
+        steps.filter_map(value_at).collect()
     }
 
     /// Waits until a query gives exactly one series whose value is `wanted`.
@@ -80,4 +119,11 @@ impl Prometheus {
         })
         .await
     }
+}
+
+async fn ask(url: &reqwest::Url) -> Result<Data> {
+    let body = http::get_text(url.as_str()).await?;
+    let answer: Answer = serde_json::from_str(&body)
+        .with_context(|| format!("not an answer of the query API: {body}"))?;
+    Ok(answer.data)
 }

@@ -1,19 +1,32 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
+mod bot;
+mod config_map;
+mod contested;
 mod crd;
+mod deletion;
+mod edits;
 mod faults_answers;
 mod faults_down;
 mod faults_support;
+mod isolation;
 mod live_and_replay;
 mod manifests;
 mod modes;
 mod operator;
+mod page;
 mod pins;
 mod queries;
+mod readme;
 mod recorded;
+mod replicas;
 mod restarts;
+mod rivals;
 mod smoke;
 mod steady;
+mod support;
+mod surge;
+mod surge_for_real;
 
 use std::process::ExitCode;
 
@@ -31,8 +44,20 @@ fn main() -> ExitCode {
             queries::tests(),
             restarts::tests(),
             steady::tests(),
+            readme::tests(),
             recorded::tests(),
             smoke::tests(),
+            surge::tests(),
+            replicas::tests(),
+            config_map::tests(),
+            deletion::tests(),
+            rivals::tests(),
+            contested::tests(),
+            isolation::tests(),
+            edits::tests(),
+            bot::tests(),
+            page::tests(),
+            surge_for_real::tests(),
         ]
         .into_iter()
         .flatten()

@@ -1,0 +1,25 @@
+# What people run. Everything else is cargo's.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench crds fmt lint
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## a bot under load sheds, keeps what matters and recovers (KEEP=1 leaves it running, PICTURE=file.svg draws it)
+	@scripts/demo.sh $(if $(KEEP),--keep) $(if $(PICTURE),--picture $(PICTURE))
+
+test: ## everything: format, lints, unit, property and end-to-end tests
+	@scripts/test.sh
+
+bench: ## how fast deciding is
+	cargo bench -p brownout --bench decide
+
+crds: ## write crds/ anew from the Rust types
+	UPDATE_CRDS=1 cargo test -p brownout --lib api::crd
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## the lints, as the tests run them
+	cargo clippy --workspace --all-targets --all-features -- -D warnings

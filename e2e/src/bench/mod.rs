@@ -1,0 +1,62 @@
+//! What Brownout costs and how quick it is, as figures on stdout: measured on the real servers, and
+//! judged by nobody. The machine matters, so it is named with them.
+
+mod crowd;
+mod figures;
+mod reaction;
+mod usage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::environment::Environment;
+use crate::operator;
+use crate::progress::say;
+use crate::run_dir::RunDir;
+
+pub use crowd::Sharing;
+use figures::Figures;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How many policies make a crowd.
+    pub policies: u32,
+    /// How long the crowd is watched.
+    pub watched: Duration,
+    /// How many escalations are timed.
+    pub transitions: usize,
+}
+
+/// Measures all of it, in this order: the executable, the crowd (with and without shared queries),
+/// the reaction.
+pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
+    let mut figures = Figures::default();
+    let executable = operator::executable()?;
+    let size = std::fs::metadata(&executable)
+        .context("no executable")?
+        .len();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    figures.heading("Operator");
+    figures.add(
+        "executable",
+        format!("{} ({})", figures::mebibytes(size), executable.display()),
+    );
+    figures.add("machine", format!("{cores} cores, load {}", usage::load()));
+
+    let environment = Environment::start(run).await?;
+    if plan.policies > 0 {
+        for sharing in [Sharing::Half, Sharing::None] {
+            say(format!("{} policies, {sharing}", plan.policies));
+            crowd::measure(&environment, plan, sharing, &mut figures).await?;
+        }
+    }
+    if plan.transitions > 0 {
+        say(format!("{} escalations", plan.transitions));
+        reaction::measure(&environment, plan.transitions, &mut figures).await?;
+    }
+    environment.stop();
+    Ok(())
+}

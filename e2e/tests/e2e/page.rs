@@ -1,0 +1,152 @@
+//! The chat page in a real browser, on a phone and on a desktop.
+
+use anyhow::{Context, Result, bail, ensure};
+use e2e::browser::{Browser, Screen};
+use e2e::harness::{Ctx, trial_within};
+use e2e::wait::await_condition;
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::bot::{POLICY, SOON};
+
+/// Starting a browser takes a while where many tests run.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
+
+pub(crate) fn tests() -> Vec<Trial> {
+    [
+        ("page_is_kind_on_a_phone", Screen::Phone),
+        ("page_is_kind_on_a_desktop", Screen::Desktop),
+    ]
+    .into_iter()
+    .map(|(name, screen)| trial_within(DEADLINE, name, move |ctx| is_kind(ctx, screen)))
+    .collect()
+}
+
+async fn is_kind(ctx: Ctx, screen: Screen) -> Result<()> {
+    let exporter = ctx.exporter().await?;
+    let pressure = exporter.gauge("pressure", &[]);
+    let bot = ctx.bot("bot-flags", &[]).await?;
+    let browser = ctx.browser(screen).await?;
+    let _operator = ctx.operator().await?;
+    ctx.apply(&POLICY.replace("JOB", ctx.job())).await?;
+    bot.await_level(0, SOON).await?;
+
+    browser.open(&bot.url("/")).await?;
+    await_text(&browser, "#level", "At your service").await?;
+    say(&browser, "Good morning! What can you do?").await?;
+    let answer = await_answer(&browser, 1).await?;
+    ensure!(!answer.is_empty(), "the answer says nothing");
+    assert!(!browser.is_visible("#banner").await?, "all is well");
+    await_confetti(&browser).await?;
+    looks_right(&browser, "calm").await?;
+
+    pressure.set(5.0);
+    await_text(&browser, "#level", "Careful mode: lighten").await?;
+    assert!(browser.is_visible("#banner").await?);
+    let less = browser.texts("#less li").await?;
+    assert_eq!(
+        less,
+        [
+            "My answers are shorter for a little while.",
+            "Animations are taking a short break."
+        ],
+        "what is off is named, and nothing else"
+    );
+    looks_right(&browser, "degrading").await?;
+    say(&browser, "Tell me about tea.").await?;
+    let shorter = await_answer(&browser, 3).await?;
+    ensure!(
+        shorter.contains("shorter"),
+        "the answer says that it is short: {shorter}"
+    );
+    say(&browser, "!ping").await?;
+    await_answer(&browser, 4).await?;
+    let still = browser
+        .script("return document.querySelectorAll('.confetti, .dots').length")
+        .await?;
+    assert_eq!(still, json!(0), "nothing moves while animations are off");
+    looks_right(&browser, "degraded").await?;
+
+    pressure.set(0.0);
+    await_text(&browser, "#level", "At your service").await?;
+    assert!(!browser.is_visible("#banner").await?, "it goes by itself");
+    say(&browser, "Thank you!").await?;
+    await_answer(&browser, 5).await?;
+    looks_right(&browser, "recovered").await?;
+    let complaints = browser.complaints().await?;
+    assert!(complaints.is_empty(), "the console: {complaints:?}");
+
+    bot.terminate().await?;
+    await_text(&browser, "#level", "Out for a moment").await?;
+    say(&browser, "Are you there?").await?;
+    let kind = await_answer(&browser, 6).await?;
+    assert!(kind.contains("try again"), "{kind}");
+    looks_right(&browser, "away").await
+}
+
+/// As a person does: into the field, then Enter.
+async fn say(browser: &Browser, message: &str) -> Result<()> {
+    let field = browser.find("#message").await?;
+    field.send_keys(message).await?;
+    field.send_keys("\u{e007}").await?; // Enter, in WebDriver's alphabet
+    Ok(())
+}
+
+/// The text of the `count`-th answer after the greeting, once it is more than a promise of one.
+async fn await_answer(browser: &Browser, count: usize) -> Result<String> {
+    await_condition(&format!("answer {count}"), SOON, || async {
+        let said = browser.texts("#log li.bot").await?;
+        let waiting = !browser.texts("#log .dots").await?.is_empty();
+        match said.get(count) {
+            Some(text) if !waiting && text != "One moment …" => Ok(Some(text.clone())),
+            _ => bail!("so far: {said:?}"),
+        }
+    })
+    .await
+}
+
+async fn await_text(browser: &Browser, selector: &str, wanted: &str) -> Result<()> {
+    await_condition(&format!("{selector} to say {wanted}"), SOON, || async {
+        let said = browser.texts(selector).await?.join(" ");
+        if said == wanted {
+            return Ok(Some(()));
+        }
+        bail!("it says {said:?}")
+    })
+    .await
+}
+
+/// It is gone within two seconds, so it is counted as it comes, with the next answer.
+async fn await_confetti(browser: &Browser) -> Result<()> {
+    let watch = "window.seen = 0; new MutationObserver(() => { \
+                 window.seen += document.querySelectorAll('.confetti').length; \
+                 }).observe(document.body, {childList: true})";
+    browser.script(watch).await?;
+    say(browser, "!ping").await?;
+    await_answer(browser, 2).await?;
+    await_condition("confetti", SOON, || async {
+        let seen = browser.script("return window.seen").await?;
+        Ok((seen.as_u64().context("a number")? > 0).then_some(()))
+    })
+    .await
+}
+
+/// Nothing sticks out; what was said last, and what one writes with, is on the screen. A picture is kept.
+async fn looks_right(browser: &Browser, what: &str) -> Result<()> {
+    browser.screenshot(what).await?;
+    let wrong = browser.script(LOOK).await?;
+    assert_eq!(wrong, json!([]), "{what}");
+    Ok(())
+}
+
+const LOOK: &str = "
+const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+const [page, field, room, last] =
+  [document.documentElement, box('#message'), box('main'), box('#log li:last-child')];
+return Object.entries({
+  'the page scrolls sideways': page.scrollWidth > page.clientWidth,
+  'the page scrolls as a whole': page.scrollHeight > page.clientHeight,
+  'the field is out of sight': field.bottom > innerHeight || field.width < 100,
+  'the last words are out of sight': last.bottom > room.bottom + 1 || last.bottom < room.top,
+  'a bubble is out of line': Math.abs(box('#log').right - box('form').right) > 1,
+}).filter(([, wrong]) => wrong).map(([what]) => what);";

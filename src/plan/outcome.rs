@@ -1,0 +1,28 @@
+//! What is left of a plan's baselines once its writes have been tried.
+
+use super::{Baseline, Plan};
+use crate::policy::Workload;
+
+impl Plan {
+    /// The baselines after the writes, where `before` are those from before the plan.
+    ///
+    /// Those of restores that failed are kept. A new one is dropped where its workload turned out to be
+    /// `outdated`, another than it was read as: that number may have been another policy's, and nothing
+    /// has been written over yet.
+    pub fn baselines_after(
+        &self,
+        unrestored: &[Workload],
+        outdated: &[Workload],
+        before: &[Baseline],
+    ) -> Vec<Baseline> {
+        let is_new = |baseline: &Baseline| before.iter().all(|b| b.workload != baseline.workload);
+        let kept = self
+            .record
+            .iter()
+            .filter(|baseline| unrestored.contains(&baseline.workload));
+        let all = self.settled.iter().chain(kept);
+        all.filter(|baseline| !(outdated.contains(&baseline.workload) && is_new(baseline)))
+            .cloned()
+            .collect()
+    }
+}

@@ -1,0 +1,7 @@
+//! Every branch of planning as a row, and crashes after every write on a cluster in memory.
+
+mod cluster;
+mod crashes;
+mod flags;
+mod outcome;
+mod targets;
