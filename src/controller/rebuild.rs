@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::admit;
 use super::context::Context;
 use super::record::Record;
-use super::restore;
+use super::restore::{self, Rebuilt};
 use super::standing::{Phase, Standing};
 use crate::decide::{Memory, Reading};
 use crate::policy::Policy;
@@ -33,17 +33,16 @@ pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle
     let Some(past) = context.standings.with(&key, Past::of) else {
         return;
     };
-    let (timers, unanswered, from) = replay(&past, &poller, context.now()).await;
+    let rebuilt = replay(&past, &poller, context.now()).await;
     let current = context.standings.with(&key, |standing| {
         standing.rebuilding = false;
         let current = standing.generation == past.generation;
         if current {
             standing.memory = restore::conclude(
                 &standing.memory,
-                timers,
-                &unanswered,
-                from,
+                rebuilt,
                 past.unknown_since,
+                past.record.blind.is_some(),
             );
             standing.remembered_unknown_since = None;
         }
@@ -73,16 +72,21 @@ impl Past {
     }
 }
 
-/// Replays the past ticks, and between them those that the decision itself would have asked for: the
-/// timers, the signals that nothing was said of, and the first tick.
-async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> (Memory, Vec<bool>, Time) {
+/// Replays the past ticks, and between them those that the decision itself would have asked for.
+async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> Rebuilt {
     let (policy, mut memory) = (&past.policy, past.memory.clone());
     let from = (now - restore::window(policy, past.record.desired))
         .max(past.not_before)
         .next_tick(policy.interval);
     let to = now.last_tick(policy.interval);
     if from > to {
-        return (memory, vec![true; policy.signals.len()], from);
+        let unanswered = vec![true; policy.signals.len()];
+        return Rebuilt {
+            memory,
+            unanswered,
+            from,
+            to,
+        };
     }
     let ticks = poller.range(&past.queries, from, to, policy.interval).await;
     let unanswered = restore::unanswered(policy.signals.len(), &ticks);
@@ -98,7 +102,12 @@ async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> (Memory, Vec<b
             due = step(past, &mut memory, again, &readings);
         }
     }
-    (memory, unanswered, from)
+    Rebuilt {
+        memory,
+        unanswered,
+        from,
+        to,
+    }
 }
 
 fn step(past: &Past, memory: &mut Memory, at: Time, readings: &[Reading]) -> Option<Time> {

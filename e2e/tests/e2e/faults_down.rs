@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use brownout::time::Time;
+use e2e::answer_proxy::{AnswerProxy, all};
 use e2e::harness::{Ctx, trial};
 use libtest_mimic::Trial;
 
@@ -15,6 +16,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial(
             "faults_down_level_holds_and_comes_back",
             level_holds_and_comes_back,
+        ),
+        trial(
+            "faults_cut_off_and_killed_is_no_way_back",
+            cut_off_and_killed,
         ),
         trial("faults_down_missing_then_is_no_later_for_a_kill", |ctx| {
             missing_then_is_no_later(ctx, Fault::Killed)
@@ -35,6 +40,9 @@ enum Fault {
 
 const MISSING_AFTER: i64 = 12_000;
 
+/// `recovery.after` in milliseconds.
+const RECOVERY_AFTER: i64 = 3000;
+
 const POLICY: &str = "
 apiVersion: brownout.dev/v1alpha1
 kind: BotDegradationPolicy
@@ -47,7 +55,7 @@ spec:
   - name: shed-luxury
     when: {any: [{signal: backlog, above: '200'}]}
     tiers: {luxury: Disabled}
-  recovery: {after: 2s}
+  recovery: {after: 3s}
   missing: MISSING
 ";
 
@@ -125,5 +133,36 @@ async fn missing_then_is_no_later(ctx: Ctx, fault: Fault) -> Result<()> {
     }
     await_reason(&ctx, "bot", "MetricsAvailable", ("True", "SignalsReturned")).await?;
     await_level(&ctx, "bot", 0).await?;
+    Ok(())
+}
+
+/// Prometheus was there all the time, but not for the operator. Had that not been killed, it would
+/// have recovered `recovery.after` after it saw again: being killed is no way around that.
+async fn cut_off_and_killed(ctx: Ctx) -> Result<()> {
+    let bot = ctx.exporter().await?;
+    let depth = bot.gauge("bot_queue_depth", &[]);
+    depth.set(500.0);
+    let cut = all()?.into_iter().filter(|wrong| wrong.name == "closed");
+    let proxy = AnswerProxy::start(&ctx.prometheus().url(), cut.collect()).await?;
+    let operator = ctx.operator_asking(&proxy.url("closed")).await?;
+    let yaml = POLICY.replace("MISSING", "{after: 3s}");
+    ctx.apply(&yaml.replace("JOB", ctx.job())).await?;
+    await_level(&ctx, "bot", 1).await?;
+
+    proxy.set_wrong(true);
+    depth.set(0.0);
+    await_reason(&ctx, "bot", "MetricsAvailable", ("False", "Transport")).await?;
+    await_ticks(&operator, "bot", 4).await?;
+    operator.kill()?;
+    proxy.set_wrong(false);
+    let back = now();
+    operator.start_again().await?;
+    let status = await_level(&ctx, "bot", 0).await?;
+    let recovered = status.history.last().map(at).context("no history")?;
+    let after = recovered - back;
+    ensure!(
+        after >= RECOVERY_AFTER - INTERVAL,
+        "it recovered {after} ms after it saw again"
+    );
     Ok(())
 }

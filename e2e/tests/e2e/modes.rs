@@ -6,6 +6,7 @@ use e2e::wait::await_condition;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
+use kube::api::DeleteParams;
 use libtest_mimic::Trial;
 use serde_json::json;
 
@@ -162,7 +163,7 @@ async fn paused(ctx: Ctx) -> Result<()> {
         "a paused policy changed"
     );
     ctx.api::<ConfigMap>()
-        .delete("bot-flags", &kube::api::DeleteParams::default())
+        .delete("bot-flags", &DeleteParams::default())
         .await?;
     await_flag(&ctx, "bot", "false")
         .await

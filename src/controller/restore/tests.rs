@@ -1,11 +1,11 @@
-use std::slice;
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
 
 use super::*;
+use crate::api::{BotDegradationPolicyStatus, conditions};
+use crate::controller::record::Entry;
+use crate::decide::Unknown;
 use crate::decide::tests::builder::policy;
-use crate::decide::{Decision, Unknown};
 
 fn at(seconds: i64) -> Time {
     Time::from_millis(seconds * 1000)
@@ -213,112 +213,40 @@ fn a_gap_begins_when_it_began() {
         let mut rebuilt = Memory::new(&policy);
         rebuilt.signals[0].unknown_since = own.map(at);
         let now = Memory::new(&policy);
-        let memory = conclude(
-            &now,
-            rebuilt,
-            slice::from_ref(&unanswered),
+        let rebuilt = Rebuilt {
+            memory: rebuilt,
+            unanswered: vec![unanswered],
             from,
-            remembered.map(at),
-        );
+            to: at(200),
+        };
+        let memory = conclude(&now, rebuilt, remembered.map(at), false);
         assert_eq!(memory.signals[0].unknown_since, since.map(at), "{why}");
     }
 }
 
-/// Wherever it is killed: what was rebuilt from readings and history decides all that follows alike.
 #[test]
-fn a_restart_at_any_tick_changes_no_decision() {
-    for (why, policy, series) in [
+fn blindness_that_the_source_does_not_tell_of_lasted_until_now() {
+    let policy = policy(&["any a>1"]);
+    for (why, was_blind, told, last_blind) in [
+        ("never blind", false, None, None),
+        ("told of", true, Some(150), Some(150)),
+        ("not told of", true, None, Some(200)),
         (
-            "a for",
-            policy(&["any a>10:40"]),
-            "1 20 20 20 20 20 20 1 1 1 1 1 1",
-        ),
-        (
-            "a recovery",
-            policy(&["any a>10", "any a>20"]),
-            "25 25 1 1 1 1 1 1 1 1 1 1 1",
-        ),
-        (
-            "gaps",
-            policy(&["any a>10:30"]),
-            "20 20 ? 20 20 20 1 1 ? 1 1 1 ? ? 1 1 1 1",
-        ),
-        (
-            "blindness",
-            policy(&["any a>10"]).missing(30, Some(1)),
-            "1 ? ? ? ? ? 1 1 1 1 1 1 1 1",
-        ),
-        (
-            "a flap",
-            policy(&["any a>10"]),
-            "20 1 1 1 1 20 1 1 1 1 1 20 1 1 1 1 1 1",
+            "told of, and status knew it was over",
+            false,
+            Some(150),
+            Some(150),
         ),
     ] {
-        let readings: Vec<Reading> = series.split(' ').map(reading).collect();
-        let (whole, _) = run(&policy, &readings, None);
-        for killed_after in 1..readings.len() {
-            let (again, memory) = run(&policy, &readings, Some(killed_after));
-            assert_eq!(
-                levels(&again),
-                levels(&whole),
-                "{why}, killed after {killed_after}"
-            );
-            assert_eq!(again.last().unwrap().blind, whole.last().unwrap().blind);
-            assert!(memory.level <= policy.top());
-        }
+        let mut memory = Memory::new(&policy);
+        memory.last_blind = told.map(at);
+        let rebuilt = Rebuilt {
+            memory,
+            unanswered: vec![false],
+            from: at(100),
+            to: at(200),
+        };
+        let memory = conclude(&Memory::new(&policy), rebuilt, Some(at(120)), was_blind);
+        assert_eq!(memory.last_blind, last_blind.map(at), "{why}");
     }
-}
-
-fn reading(word: &str) -> Reading {
-    word.parse()
-        .map_or(Reading::Unknown(Unknown::Empty), Reading::Value)
-}
-
-fn levels(decisions: &[Decision]) -> Vec<(LevelNumber, bool)> {
-    decisions
-        .iter()
-        .map(|d| (d.level, d.blind.is_some()))
-        .collect()
-}
-
-/// Decides a series; after `killed_after` ticks all is forgotten but what status holds.
-fn run(
-    policy: &Policy,
-    readings: &[Reading],
-    killed_after: Option<usize>,
-) -> (Vec<Decision>, Memory) {
-    let time = |n: usize| at(1000 + 10 * i64::try_from(n).unwrap());
-    let mut memory = Memory::new(policy);
-    let mut record = Record::default();
-    let mut decisions = Vec::new();
-    for (n, reading) in readings.iter().enumerate() {
-        if killed_after == Some(n) {
-            memory = after_a_kill(policy, &memory, &record, &readings[..n], time);
-        }
-        let decision = decide(policy, &[*reading], &mut memory, time(n));
-        record.decided(policy, &memory, &decision, &[*reading]);
-        decisions.push(decision);
-    }
-    (decisions, memory)
-}
-
-fn after_a_kill(
-    policy: &Policy,
-    memory: &Memory,
-    record: &Record,
-    past: &[Reading],
-    time: impl Fn(usize) -> Time,
-) -> Memory {
-    let kept = Memory {
-        comparisons: Memory::new(policy).comparisons,
-        signals: Memory::new(policy).signals,
-        last_blind: None,
-        ..memory.clone()
-    };
-    let mut rebuilt = Memory::new(policy);
-    for (n, reading) in past.iter().enumerate() {
-        replay(policy, record, &mut rebuilt, time(n), &[*reading]);
-    }
-    let unknown_since = memory.signals[0].unknown_since;
-    conclude(&kept, rebuilt, &[false], time(0), unknown_since)
 }
