@@ -1,18 +1,18 @@
 //! Many policies at once: what they cost the operator, Prometheus and the API server.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use brownout::api::BotDegradationPolicy;
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
-use serde_json::json;
 
 use super::Plan;
-use super::figures::{Figures, mebibytes, millis};
+use super::counts::{Counts, sum};
+use super::figures::{heading, line, mebibytes, millis};
+use super::policies::{Sharing, policy};
 use super::usage::Usage;
 use crate::audit::AuditEvent;
 use crate::environment::Environment;
@@ -20,35 +20,6 @@ use crate::exporter::Exporter;
 use crate::http;
 use crate::operator::{self, Operator};
 use crate::wait::await_condition;
-
-/// Whether policies ask the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// Half of the policies ask one of ten sets of queries, the others each their own.
-    Half,
-    /// Each policy asks its own.
-    None,
-}
-
-impl fmt::Display for Sharing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Half => "half of which share ten sets of queries",
-            Self::None => "no two of which share a query",
-        })
-    }
-}
-
-impl Sharing {
-    /// The shard that a policy asks about.
-    fn shard(self, policy: u32, all: u32) -> u32 {
-        if self == Self::Half && policy < all / 2 {
-            policy % 10
-        } else {
-            policy
-        }
-    }
-}
 
 const SETTLED: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(300);
@@ -63,25 +34,24 @@ pub(super) async fn measure(
     environment: &Environment,
     plan: &Plan,
     sharing: Sharing,
-    figures: &mut Figures,
 ) -> Result<()> {
     let crowd = Crowd::prepare(environment, plan.policies).await?;
     let operator = crowd.start_operator(environment).await?;
     operator.terminate().await?; // to be started with an eye on the clock
-    figures.heading(&format!(
+    heading(&format!(
         "{} policies, interval 5 s, {sharing}",
         plan.policies
     ));
     let ready = from_start_to_ready(&operator).await?;
-    figures.add("start to ready without policies", millis(ready));
-    idle(&operator, figures).await?;
+    line("start to ready without policies", millis(ready));
+    idle(&operator).await?;
 
     let began = Instant::now();
     crowd.create(sharing).await?;
     crowd.await_all_ready(&operator).await?;
-    figures.add("made and Ready", millis(began.elapsed()));
-    steady(environment, &operator, plan.watched, figures).await?;
-    restart(&crowd, &operator, figures).await?;
+    line("made and Ready", millis(began.elapsed()));
+    steady(environment, &operator, plan.watched).await?;
+    restart(&crowd, &operator).await?;
     crowd.remove().await?;
     operator.terminate().await?;
     environment.cluster.leave(&crowd.namespace).await;
@@ -181,37 +151,6 @@ impl Crowd {
     }
 }
 
-/// A usual one: a gauge, a ratio with its least number of requests, three features, two rungs.
-fn policy(number: u32, shard: u32) -> Result<BotDegradationPolicy> {
-    let object = json!({
-        "apiVersion": "brownout.dev/v1alpha1",
-        "kind": "BotDegradationPolicy",
-        "metadata": {"name": format!("bot-{number:04}")},
-        "spec": {
-            "interval": "5s",
-            "signals": [
-                {"name": "backlog", "query": format!("max(bot_queue_depth{{shard=\"{shard}\"}})")},
-                {"name": "errors", "errorRatio": {
-                    "counter": "bot_requests_total", "errors": "outcome=\"error\"",
-                    "matchers": format!("shard=\"{shard}\""), "window": "1m"}},
-            ],
-            "features": [
-                {"name": "animations", "tier": "Luxury"},
-                {"name": "ai-chat", "tier": "Important", "values": {"enabled": 512, "reduced": 96, "disabled": 0}},
-                {"name": "commands", "tier": "Critical"},
-            ],
-            "levels": [
-                {"name": "shed-luxury", "tiers": {"luxury": "Disabled"}, "when": {"any": [
-                    {"signal": "backlog", "above": "200", "for": "15s"},
-                    {"signal": "errors", "above": "0.05", "for": "30s"}]}},
-                {"name": "lighten", "tiers": {"important": "Reduced"}, "when": {"any": [
-                    {"signal": "backlog", "above": "500", "for": "15s"}]}},
-            ],
-        },
-    });
-    serde_json::from_value(object).context("not a policy")
-}
-
 async fn from_start_to_ready(operator: &Operator) -> Result<Duration> {
     let (client, url) = (
         http::client()?,
@@ -229,23 +168,18 @@ async fn from_start_to_ready(operator: &Operator) -> Result<Duration> {
     }
 }
 
-async fn idle(operator: &Operator, figures: &mut Figures) -> Result<()> {
+async fn idle(operator: &Operator) -> Result<()> {
     let before = Usage::of(operator.pid()?)?;
     tokio::time::sleep(SETTLED).await;
     let after = Usage::of(operator.pid()?)?;
-    figures.add("memory without policies (RSS)", mebibytes(after.memory));
+    line("memory without policies (RSS)", mebibytes(after.memory));
     let percent = after.percent_since(&before);
-    figures.add("CPU without policies", format!("{percent:.1} % of a core"));
+    line("CPU without policies", format!("{percent:.1} % of a core"));
     Ok(())
 }
 
 /// Nothing changes, so all that is done is asking and deciding.
-async fn steady(
-    environment: &Environment,
-    operator: &Operator,
-    watched: Duration,
-    figures: &mut Figures,
-) -> Result<()> {
+async fn steady(environment: &Environment, operator: &Operator, watched: Duration) -> Result<()> {
     tokio::time::sleep(SETTLED).await;
     let audit = environment.cluster.audit()?;
     let (mark, began) = (audit.mark()?, Instant::now());
@@ -260,43 +194,43 @@ async fn steady(
     );
     let seconds = began.elapsed().as_secs_f64();
 
-    figures.add(
+    line(
         "memory (RSS now, peak)",
         format!("{}, {}", mebibytes(after.memory), mebibytes(after.peak)),
     );
     let percent = after.percent_since(&before);
-    figures.add("CPU", format!("{percent:.1} % of a core"));
+    line("CPU", format!("{percent:.1} % of a core"));
     let rate = |now: f64, before: f64| format!("{:.1}", (now - before) / seconds);
-    figures.add(
+    line(
         "queries per second that Prometheus saw",
         rate(now.queries, asked.queries),
     );
-    figures.add(
+    line(
         "evaluations per second",
         rate(now.evaluations, asked.evaluations),
     );
-    let late = (now.unknown - asked.unknown, now.skipped - asked.skipped);
-    figures.add(
-        "queries without a value, ticks skipped",
+    let late = (now.failed - asked.failed, now.skipped - asked.skipped);
+    line(
+        "queries without an answer, ticks skipped",
         format!("{}, {}", late.0, late.1),
     );
     let requests: Vec<AuditEvent> = audit.since(mark)?;
     let ours = requests.iter().filter(|event| event.user.username == USER);
     let (writes, reads): (Vec<_>, Vec<_>) = ours.partition(|event| event.is_write());
     let per = format!("{}, {} in {seconds:.0} s", writes.len(), reads.len());
-    figures.add("writes to the API server, reads", per);
+    line("writes to the API server, reads", per);
     for write in writes.iter().take(5) {
-        figures.add("  such as", write);
+        line("  such as", write);
     }
     Ok(())
 }
 
 /// After the restart each policy's timers are rebuilt from the past before it is decided on again.
-async fn restart(crowd: &Crowd, operator: &Operator, figures: &mut Figures) -> Result<()> {
+async fn restart(crowd: &Crowd, operator: &Operator) -> Result<()> {
     operator.kill()?;
     let began = Instant::now();
     let ready = from_start_to_ready(operator).await?;
-    figures.add("start to ready with them", millis(ready));
+    line("start to ready with them", millis(ready));
     crowd.await_all_ready(operator).await?;
     let usage = Usage::of(operator.pid()?)?;
     let all = format!(
@@ -305,44 +239,6 @@ async fn restart(crowd: &Crowd, operator: &Operator, figures: &mut Figures) -> R
         millis(usage.cpu),
         mebibytes(usage.peak)
     );
-    figures.add("start to every policy decided on again", all);
+    line("start to every policy decided on again", all);
     Ok(())
-}
-
-/// Counters at one moment.
-struct Counts {
-    queries: f64,
-    evaluations: f64,
-    unknown: f64,
-    skipped: f64,
-}
-
-impl Counts {
-    async fn now(environment: &Environment, operator: &Operator) -> Result<Self> {
-        let prometheus =
-            http::get_text(&format!("{}/metrics", environment.prometheus.url())).await?;
-        let own = operator.metrics().await?;
-        let mine = "brownout_queries_total{";
-        let values = own
-            .lines()
-            .filter(|line| line.contains("outcome=\"Value\""));
-        let values = sum(&values.collect::<Vec<_>>().join("\n"), mine);
-        let asked = prometheus
-            .lines()
-            .filter(|line| line.contains("handler=\"/api/v1/query\""));
-        let asked = asked.collect::<Vec<_>>().join("\n");
-        Ok(Self {
-            queries: sum(&asked, "prometheus_http_requests_total{"),
-            evaluations: sum(&own, "brownout_evaluations_total"),
-            unknown: sum(&own, mine) - values,
-            skipped: sum(&own, "brownout_ticks_skipped_total"),
-        })
-    }
-}
-
-/// The sum of all series whose line begins so.
-fn sum(text: &str, begin: &str) -> f64 {
-    let lines = text.lines().filter(|line| line.starts_with(begin));
-    let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-    values.sum()
 }

@@ -3,20 +3,14 @@
 
 use std::time::Duration;
 
-/// Where figures go.
-#[derive(Debug, Default)]
-pub(super) struct Figures;
+/// What the next figures are about.
+pub(super) fn heading(what: &str) {
+    println!("\n{what}");
+}
 
-impl Figures {
-    #[allow(clippy::unused_self, reason = "only who holds this may print")]
-    pub(super) fn heading(&mut self, what: &str) {
-        println!("\n{what}");
-    }
-
-    #[allow(clippy::unused_self, reason = "only who holds this may print")]
-    pub(super) fn add(&mut self, what: &str, value: impl std::fmt::Display) {
-        println!("  {what:<46} {value}");
-    }
+/// A figure.
+pub(super) fn line(what: &str, value: impl std::fmt::Display) {
+    println!("  {what:<46} {value}");
 }
 
 pub(super) fn mebibytes(bytes: u64) -> String {

@@ -1,8 +1,10 @@
 //! What Brownout costs and how quick it is, as figures on stdout: measured on the real servers, and
 //! judged by nobody. The machine matters, so it is named with them.
 
+mod counts;
 mod crowd;
 mod figures;
+mod policies;
 mod reaction;
 mod usage;
 
@@ -16,8 +18,8 @@ use crate::operator;
 use crate::progress::say;
 use crate::run_dir::RunDir;
 
-pub use crowd::Sharing;
-use figures::Figures;
+use figures::{heading, line, mebibytes};
+use policies::Sharing;
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -33,29 +35,28 @@ pub struct Plan {
 /// Measures all of it, in this order: the executable, the crowd (with and without shared queries),
 /// the reaction.
 pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
-    let mut figures = Figures;
     let executable = operator::executable()?;
     let size = std::fs::metadata(&executable)
         .context("no executable")?
         .len();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    figures.heading("Operator");
-    figures.add(
+    heading("Operator");
+    line(
         "executable",
-        format!("{} ({})", figures::mebibytes(size), executable.display()),
+        format!("{} ({})", mebibytes(size), executable.display()),
     );
-    figures.add("machine", format!("{cores} cores, load {}", usage::load()));
+    line("machine", format!("{cores} cores, load {}", usage::load()));
 
     let environment = Environment::start(run).await?;
     if plan.policies > 0 {
         for sharing in [Sharing::Half, Sharing::None] {
             say(format!("{} policies, {sharing}", plan.policies));
-            crowd::measure(&environment, plan, sharing, &mut figures).await?;
+            crowd::measure(&environment, plan, sharing).await?;
         }
     }
     if plan.transitions > 0 {
         say(format!("{} escalations", plan.transitions));
-        reaction::measure(&environment, plan.transitions, &mut figures).await?;
+        reaction::measure(&environment, plan.transitions).await?;
     }
     environment.stop();
     Ok(())

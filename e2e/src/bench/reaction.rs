@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::figures::{Figures, millis, percentile};
+use super::figures::{heading, line, millis, percentile};
 use crate::environment::Environment;
 use crate::exporter::{Exporter, Gauge};
 use crate::operator::{self, Operator};
@@ -60,11 +60,7 @@ struct Reaction {
     from_tick: Duration,
 }
 
-pub(super) async fn measure(
-    environment: &Environment,
-    transitions: usize,
-    figures: &mut Figures,
-) -> Result<()> {
+pub(super) async fn measure(environment: &Environment, transitions: usize) -> Result<()> {
     let options = Options {
         scrape_interval: SCRAPE,
         ..Options::new("prometheus-reaction")
@@ -95,7 +91,7 @@ pub(super) async fn measure(
         run_lane(lane, rounds, gauge, readings, flags)
     });
     let reactions = futures::future::try_join_all(lanes).await?.concat();
-    report(&reactions, figures);
+    report(&reactions);
     environment.cluster.leave(&namespace).await;
     Ok(())
 }
@@ -224,16 +220,16 @@ fn enter<T>(
     });
 }
 
-fn report(reactions: &[Reaction], figures: &mut Figures) {
-    figures.heading(&format!(
+fn report(reactions: &[Reaction]) {
+    heading(&format!(
         "From a breached reading to the flags ({} escalations, interval 1 s, {LANES} policies)",
         reactions.len()
     ));
-    let mut lines = |what: &str, part: fn(&Reaction) -> Duration| {
+    let lines = |what: &str, part: fn(&Reaction) -> Duration| {
         let mut sorted: Vec<Duration> = reactions.iter().map(part).collect();
         sorted.sort_unstable();
         let (middle, most) = (percentile(&sorted, 50), percentile(&sorted, 99));
-        figures.add(
+        line(
             what,
             format!("p50 {}, p99 {}", millis(middle), millis(most)),
         );

@@ -31,7 +31,7 @@ impl Usage {
 
     /// Percent of one core since then.
     pub(super) fn percent_since(&self, before: &Self) -> f64 {
-        let wall = (self.at - before.at).as_secs_f64();
+        let wall = self.at.duration_since(before.at).as_secs_f64();
         self.cpu.saturating_sub(before.cpu).as_secs_f64() / wall * 100.0
     }
 }

@@ -109,7 +109,12 @@ async fn finishes_what_it_has_begun(ctx: Ctx) -> Result<()> {
     let bot = ctx
         .bot(
             "none",
-            &["--workers=1", "--chat-ms=1500", "--animation-ms=0"],
+            &[
+                "--workers=1",
+                "--chat-ms=400",
+                "--deadline=2m",
+                "--animation-ms=0",
+            ],
         )
         .await?;
     let load = Load {
