@@ -81,6 +81,11 @@ impl Demo {
     pub fn addresses(&self) -> String {
         self.stage.addresses()
     }
+
+    /// Cleans up in a cluster that was brought along; one of our own ends with the run.
+    pub async fn leave(&self) {
+        self.stage.leave().await;
+    }
 }
 
 /// Plays the story while it is watched and shown.
