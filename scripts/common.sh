@@ -52,7 +52,8 @@ need_rust() {
     want_packages cc=build-essential # rustc links with it, and the TLS library has some C in it
 }
 
-# Where Go is needed at all: what the cluster is made of is built once and kept.
+# What the cluster is made of is built with Go, once, unless it is there already.
 need_go() {
-    [[ -n ${KUBEBUILDER_ASSETS:-} ]] || need go "install Go, see https://go.dev/doc/install"
+    [[ -n ${KUBEBUILDER_ASSETS:-} ]] || compgen -G "$cache/bin/kube-apiserver-*" >/dev/null ||
+        need go "install Go, see https://go.dev/doc/install"
 }

@@ -61,4 +61,5 @@ part purity purity
 part unit unit
 part build build
 part end-to-end cargo test "${everything[@]}" --test e2e
+part demo scripts/demo.sh
 say "==> all passed in $SECONDS s"

@@ -63,6 +63,7 @@ async fn play(cli: &Cli, run: &Arc<RunDir>) -> Result<ExitCode> {
         println!("\nLeft running until Ctrl-C:\n{}", demo.addresses());
         stop_requested().await?;
     }
+    demo.leave().await;
     Ok(code)
 }
 

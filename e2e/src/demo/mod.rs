@@ -38,6 +38,9 @@ use stage::Stage;
 /// How long the last level may take to go after the load has ended.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How long all is well before the end, so that it can be seen.
+const LINGER: Duration = Duration::from_secs(6);
+
 /// What the person at the terminal asked for.
 #[derive(Debug, Default)]
 pub struct Options {
@@ -81,6 +84,11 @@ impl Demo {
     pub fn addresses(&self) -> String {
         self.stage.addresses()
     }
+
+    /// Cleans up in a cluster that was brought along; one of our own ends with the run.
+    pub async fn leave(&self) {
+        self.stage.leave().await;
+    }
 }
 
 /// Plays the story while it is watched and shown.
@@ -92,6 +100,7 @@ async fn perform(stage: &Stage, record: &Arc<Record>) -> Result<()> {
         load::drive(stage.bot_address(), &arrivals, record).await?;
         // a bot that does not come back is for the verdict to tell
         let _ = tokio::time::timeout(PATIENCE, record.until_normal()).await;
+        tokio::time::sleep(LINGER).await;
         anyhow::Ok(())
     };
     let result = tokio::select! {

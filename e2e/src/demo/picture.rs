@@ -181,3 +181,42 @@ fn spans(obeyed: &[Obeyed], feature: &str, end: Duration) -> Vec<(State, Duratio
     }
     spans
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::watch::{BotStatus, FeatureState, Replicas};
+
+    #[test]
+    fn equal_states_are_one_span() {
+        let seen = |second, state| Obeyed {
+            at: Duration::from_secs(second),
+            status: BotStatus {
+                level: 0,
+                level_name: String::new(),
+                epoch: None,
+                features: vec![FeatureState {
+                    name: "animations".to_owned(),
+                    state,
+                }],
+            },
+        };
+        let (on, off) = (State::Enabled, State::Disabled);
+        let obeyed = [seen(0, on), seen(3, off), seen(5, off), seen(8, on)];
+        let spans = spans(&obeyed, "animations", Duration::from_secs(9));
+        let seconds = spans
+            .iter()
+            .map(|(state, from, to)| (*state, from.as_secs(), to.as_secs()));
+        assert_eq!(
+            seconds.collect::<Vec<_>>(),
+            [(on, 0, 3), (off, 3, 8), (on, 8, 9)]
+        );
+    }
+
+    #[test]
+    fn a_story_without_a_change_can_be_drawn() {
+        let svg = svg(&Record::begin(Replicas::new()), &[]);
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+        assert!(!svg.contains("NaN") && svg.contains(">Normal<"));
+    }
+}

@@ -151,6 +151,10 @@ impl Stage {
         Ok(policy.status.map_or_else(Vec::new, |status| status.history))
     }
 
+    pub(super) async fn leave(&self) {
+        self.environment.cluster.leave(&self.namespace).await;
+    }
+
     pub(super) fn addresses(&self) -> String {
         let kubeconfig = self.environment.cluster.kubeconfig().display();
         let rows = [

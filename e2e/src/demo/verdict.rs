@@ -82,15 +82,70 @@ fn came_back(record: &Record) -> Option<String> {
         .all(|feature| feature.state == State::Enabled);
     let name = &last.status.level_name;
     (last.status.level != 0 || !all_on)
-        .then(|| format!("in the end the bot was at level {name} instead of Normal"))
+        .then(|| format!("in the end the bot was at {name} instead of Normal"))
 }
 
 fn restored(baseline: &Replicas, replicas: &Replicas) -> Option<String> {
     let (name, left) = replicas
         .iter()
         .find(|(name, count)| baseline.get(*name) != Some(count))?;
-    let had = baseline.get(name).copied().flatten();
+    let words = |count: Option<i32>| count.map_or_else(|| "no".to_owned(), |n| n.to_string());
+    let had = words(baseline.get(name).copied().flatten());
     Some(format!(
-        "{name} had {had:?} replicas and was left with {left:?}"
+        "{name} had {had} replicas and was left with {}",
+        words(*left)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::watch::FeatureState;
+
+    fn record(seen: &[(usize, State)]) -> Record {
+        let record = Record::begin(Replicas::new());
+        for &(level, animations) in seen {
+            record.obeys(BotStatus {
+                level,
+                level_name: format!("level {level}"),
+                epoch: None,
+                features: [("commands", State::Enabled), ("animations", animations)]
+                    .map(|(name, state)| FeatureState {
+                        name: name.to_owned(),
+                        state,
+                    })
+                    .into(),
+            });
+        }
+        record
+    }
+
+    fn judged(record: &Record) -> Vec<String> {
+        shortcomings(record, &[], &Replicas::new())
+    }
+
+    #[test]
+    fn shedding_and_coming_back_is_as_it_should_be() {
+        let (on, off) = (State::Enabled, State::Disabled);
+        assert!(judged(&record(&[(0, on), (1, off), (0, on)])).is_empty());
+    }
+
+    #[test]
+    fn a_bot_that_shed_nothing_or_stayed_degraded_is_told() {
+        let never = judged(&record(&[(0, State::Enabled)]));
+        assert_eq!(never, ["the bot never shed its animations"]);
+        let stuck = judged(&record(&[(1, State::Disabled)]));
+        assert_eq!(
+            stuck,
+            ["in the end the bot was at level 1 instead of Normal"]
+        );
+    }
+
+    #[test]
+    fn workers_that_were_not_given_back_are_told() {
+        let count = |count| Replicas::from([("worker".to_owned(), Some(count))]);
+        assert!(restored(&count(2), &count(2)).is_none());
+        let told = restored(&count(2), &count(0)).unwrap();
+        assert!(told.contains("worker had 2 replicas"), "{told}");
+    }
 }
