@@ -29,6 +29,7 @@ mod rivals;
 mod sources;
 mod standing;
 mod understand;
+mod verify;
 mod watches;
 mod workloads;
 

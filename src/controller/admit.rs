@@ -11,9 +11,9 @@ use super::record::words;
 use super::restore::{self, Remembered};
 use super::standing::{Phase, Standing};
 use super::understand::{Understood, key};
-use crate::api::BotDegradationPolicy;
+use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus};
 use crate::plan::Refusal;
-use crate::policy::Mode;
+use crate::policy::{Mode, Policy};
 use crate::prometheus::advice::Threshold;
 use crate::prometheus::poller::{PolicyKey, Subscription};
 use crate::time::Time;
@@ -71,19 +71,48 @@ pub fn admit(
     };
     if let Err(refusal) = engage(context, &key, phase) {
         context.sources.unsubscribe(&key);
-        context.standings.with(&key, Standing::rest);
+        context.standings.with(&key, Standing::wait_for_source);
         admitted.refusals.push(refusal);
     }
     admitted
 }
 
+/// A policy whose spec has become unusable goes on as it was last understood, but is not decided on:
+/// flags and replicas are kept right, and a pin ends. `None` where this process has never understood it.
+pub fn hold(
+    context: &Context,
+    object: &BotDegradationPolicy,
+    refusals: &[Refusal],
+) -> Option<(Arc<Policy>, Admitted)> {
+    let (key, now) = (key(object), context.now());
+    context.sources.unsubscribe(&key);
+    let held = context.standings.with(&key, |standing| {
+        if Some(&standing.uid) != object.uid().as_ref() {
+            return None;
+        }
+        standing.rest();
+        let policy = Arc::clone(&standing.policy);
+        let pin = hand::pin(&policy, object.annotations());
+        let (pin, pin_problem) = match pin {
+            Ok(pin) => (pin.filter(|pin| pin.until > now), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        standing.hand(pin.as_ref(), now);
+        let admitted = Admitted {
+            refusals: refusals.to_vec(),
+            pin_problem,
+            pin_ends: pin.map(|pin| pin.until),
+        };
+        Some((policy, admitted))
+    });
+    held.flatten()
+}
+
 /// A policy that is new to this process: what status remembers of it, or nothing.
 fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> Standing {
     let Understood { policy, queries } = understood;
-    let known = object
-        .status
-        .as_ref()
-        .filter(|status| status.observed_generation.is_some());
+    // Also one that was written ahead of the first action only: its baselines count.
+    let known = object.status.as_ref();
     let remembered = known.map(|status| restore::remember(&policy, status));
     let phase = if remembered.is_some() {
         Phase::Restoring
@@ -95,14 +124,26 @@ fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> St
     if known.is_some_and(|status| status.observed_generation != object.metadata.generation) {
         standing.end_contests();
     }
-    let moved = known.is_some_and(|status| restore::moved(&standing.policy, status));
-    if moved {
-        let policy = Arc::clone(&standing.policy);
-        standing
-            .record
-            .settle(&policy, &standing.memory, now, words::SPEC_CHANGED);
+    if let Some(status) = known {
+        settle_unseen_edit(&mut standing, status, now);
     }
     standing
+}
+
+/// An edit that was made while nobody looked counts as made now.
+fn settle_unseen_edit(standing: &mut Standing, status: &BotDegradationPolicyStatus, now: Time) {
+    let policy = Arc::clone(&standing.policy);
+    let why = match restore::moved(&policy, status) {
+        Some(moved) => {
+            if !moved.renamed {
+                standing.memory.since = Some(now);
+                standing.memory.recovered_at = None;
+            }
+            words::SPEC_CHANGED
+        }
+        None => words::MODE_CHANGED,
+    };
+    standing.record.settle(&policy, &standing.memory, now, why);
 }
 
 /// Has the policy decided on, or its timers rebuilt first; a paused one rests.

@@ -44,9 +44,9 @@ fn observed(context: &Context, observation: Observation) {
     if changed {
         context.kick(&key);
     }
-    if let Some(at) = decision.next_change {
-        context.sources.ask_at(&key, at);
-    }
+    // Where nothing is to come, this forgets what was to come before.
+    let next = decision.next_change.unwrap_or(decision.at);
+    context.sources.ask_at(&key, next);
 }
 
 /// One tick of one policy. True where something that can be seen has changed.

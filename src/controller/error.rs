@@ -25,6 +25,9 @@ pub enum ApiError {
     /// No answer within the deadline. The write may or may not have happened.
     #[error("no answer within {} s", DEADLINE.as_secs())]
     Deadline,
+    /// The process is about to end.
+    #[error("the operator is stopping")]
+    Stopping,
     /// Anything else: tried again.
     #[error(transparent)]
     Other(Box<kube::Error>),
@@ -40,6 +43,7 @@ impl ApiError {
             Self::NamespaceTerminating => "NamespaceTerminating",
             Self::Invalid(_) => "Invalid",
             Self::Deadline => "Deadline",
+            Self::Stopping => "Stopping",
             Self::Other(_) => "Other",
         }
     }

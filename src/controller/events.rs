@@ -34,8 +34,13 @@ pub async fn publish(context: &Context, object: &BotDegradationPolicy, notices: 
     }
 }
 
-/// An Event for each refusal that status does not tell of yet.
-pub fn refused(object: &BotDegradationPolicy, refusals: &[Refusal]) -> Vec<Notice> {
+/// An Event for each refusal that is new: neither among those `before` nor, after a restart, told of by
+/// status, whose message may be cut.
+pub fn refused(
+    object: &BotDegradationPolicy,
+    refusals: &[Refusal],
+    before: &[Refusal],
+) -> Vec<Notice> {
     let told = object
         .status
         .as_ref()
@@ -43,7 +48,7 @@ pub fn refused(object: &BotDegradationPolicy, refusals: &[Refusal]) -> Vec<Notic
     let told = told.map_or("", |ready| ready.message.as_str());
     let new = refusals
         .iter()
-        .filter(|refusal| !told.contains(&refusal.message));
+        .filter(|refusal| !before.contains(refusal) && !told.contains(&refusal.message));
     new.map(|refusal| Notice {
         warning: true,
         reason: refusal.reason,

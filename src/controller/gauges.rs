@@ -24,6 +24,11 @@ pub fn set(context: &Context, key: &PolicyKey, standing: &Standing, ready: bool)
     metrics.ready.get_or_create(&labels).set(i64::from(ready));
 }
 
+/// Says that a policy is not Ready, of which nothing else is known.
+pub fn not_ready(context: &Context, key: &PolicyKey) {
+    context.metrics.ready.get_or_create(&labels(key)).set(0);
+}
+
 /// Drops them.
 pub fn forget(context: &Context, key: &PolicyKey) {
     context.metrics.forget(&labels(key));

@@ -11,10 +11,10 @@ use super::context::Context;
 use super::error::ApiError;
 use super::observe::{self, Observed};
 use super::report::{self, Outcome};
-use super::standing::{Notice, Standing};
-use super::understand::{key, understand};
+use super::standing::Notice;
+use super::understand::{Understood, key, understand};
 use super::watches::Guarded;
-use super::{admit, events, finalizer, former, gauges, release};
+use super::{admit, events, finalizer, former, gauges, release, verify};
 use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
 use crate::plan::{Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy};
@@ -55,17 +55,22 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         return release::release(context, &object).await;
     }
     let object = finalizer::ensure(context, &object).await?;
-    let understood = match understand(&object) {
-        Ok(understood) => understood,
-        Err(refusals) => return refuse(context, &object, &refusals).await,
-    };
-    let policy = Arc::clone(&understood.policy);
-    let admitted = admit::admit(context, &object, understood);
     let key = key(&object);
+    let (policy, admitted) = match understood(context, &key, &object).await? {
+        Ok(understood) => {
+            let policy = Arc::clone(&understood.policy);
+            (policy, admit::admit(context, &object, understood))
+        }
+        Err(refusals) => match admit::hold(context, &object, &refusals) {
+            Some(held) => held,
+            None => return refuse(context, &object, &refusals).await,
+        },
+    };
     let observed = observe::observe(context, &object, &policy, &key).await?;
     let Some(plan) = make_plan(context, &key, &policy, &object, &observed) else {
         return Ok(Action::await_change());
     };
+    verify::new_baselines(context, &key, &plan).await?;
     let object = write_ahead(context, &key, object, &plan).await?;
     let mut applied = carry_out(context, &object, &policy, &plan).await;
     applied.absorb(former::let_go(context, &object, &policy).await);
@@ -74,6 +79,31 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         return Err(err);
     }
     Ok(again(ready, admitted.pin_ends, context.now()))
+}
+
+/// Understands the spec, away from the threads that tick: a hostile query takes its time. A spec that
+/// has not changed is not read again.
+async fn understood(
+    context: &Context,
+    key: &PolicyKey,
+    object: &BotDegradationPolicy,
+) -> Result<Result<Understood, Vec<Refusal>>, ApiError> {
+    let known = context.standings.with(key, |standing| {
+        let same = Some(&standing.uid) == object.metadata.uid.as_ref()
+            && Some(standing.generation) == object.metadata.generation
+            && standing.queries.len() == standing.policy.signals.len();
+        same.then(|| Understood {
+            policy: Arc::clone(&standing.policy),
+            queries: Arc::clone(&standing.queries),
+        })
+    });
+    if let Some(known) = known.flatten() {
+        return Ok(Ok(known));
+    }
+    let object = object.clone();
+    tokio::task::spawn_blocking(move || understand(&object))
+        .await
+        .map_err(|_| ApiError::Stopping)
 }
 
 /// The object as the watch has it, or as our own last write left it, whichever is newer.
@@ -96,15 +126,13 @@ fn newest(context: &Context, object: &BotDegradationPolicy) -> BotDegradationPol
     }
 }
 
-/// A spec that cannot be used: its level holds, and status says why.
+/// A spec that this process has never been able to use: what stands holds, and status says why.
 async fn refuse(
     context: &Context,
     object: &BotDegradationPolicy,
     refusals: &[Refusal],
 ) -> Result<Action, ApiError> {
-    let key = key(object);
-    context.sources.unsubscribe(&key);
-    context.standings.with(&key, Standing::rest);
+    gauges::not_ready(context, &key(object));
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status: BotDegradationPolicyStatus = object.status.clone().unwrap_or_default();
     report::set_ready(&mut status.conditions, refusals, generation, context.now());
@@ -164,6 +192,8 @@ fn make_plan(
                 set_back.resource_version.clone(),
                 now,
             );
+            // Once a number we wrote: the next counts when another of ours is there.
+            standing.written.remove(&set_back.workload);
         }
         plan
     })
@@ -234,25 +264,37 @@ async fn settle(
             plan.baselines_after(&applied.unrestored, &applied.outdated, &standing.baselines);
         standing.written.extend(applied.scaled.drain(..));
         standing.baselines.clone_from(&baselines);
-        standing.refusals.clone_from(&refusals);
+        let before = std::mem::replace(&mut standing.refusals, refusals.clone());
         let outcome = Outcome {
             published: plan.published.as_ref(),
             flags_failed: applied.flags_failed,
             refusals: &refusals,
+            pending: applied.retry.is_some(),
+            generation: object.metadata.generation.unwrap_or_default(),
             pin_problem: admitted.pin_problem.as_deref(),
         };
-        gauges::set(context, key, standing, refusals.is_empty());
+        let ready = refusals.is_empty() && applied.retry.is_none();
+        gauges::set(context, key, standing, ready);
         let notices = std::mem::take(&mut standing.notices);
         (
             report::status(&object, standing, &baselines, Some(&outcome), context.now()),
             notices,
+            events::refused(&object, &refusals, &before),
         )
     });
-    let Some((status, notices)) = made else {
+    let Some((status, notices, fresh)) = made else {
         return Ok((true, None));
     };
-    let fresh = events::refused(&object, &refusals);
-    let written = remember(context, key, report::write(context, &object, status).await)?;
+    let written = match remember(context, key, report::write(context, &object, status).await) {
+        Ok(written) => written,
+        Err(err) => {
+            // They are published with the report that succeeds.
+            context.standings.with(key, |standing| {
+                standing.notices.splice(0..0, notices).count()
+            });
+            return Err(err);
+        }
+    };
     events::publish(
         context,
         &written,

@@ -18,7 +18,7 @@ use crate::api::{BotDegradationPolicy, FINALIZER};
 use crate::plan::{Plan, Situation, Wanted, plan};
 use crate::policy::{Policy, from_spec, remains};
 use crate::prometheus::poller::PolicyKey;
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 /// How long handing back may take before the policy is let go all the same.
 const PATIENCE: Span = Span::from_secs(120);
@@ -33,7 +33,7 @@ pub async fn release(context: &Context, object: &BotDegradationPolicy) -> Result
     }
     match hand_back(context, object, &key).await {
         Ok(()) => {}
-        Err(err) if overdue(object, context.now()) => give_up(context, object, &err).await,
+        Err(err) if overdue(context, &key) => give_up(context, object, &err).await,
         Err(err) => return Err(err),
     }
     finalizer::remove(context, object).await?;
@@ -78,7 +78,8 @@ async fn hand_back(
     };
     let mut outcome = applier.apply(&plan.writes).await;
     outcome.absorb(former::let_go(context, object, &policy).await);
-    match (outcome.retry, outcome.refusals.into_iter().next()) {
+    let refusals = plan.refusals.into_iter().chain(outcome.refusals);
+    match (outcome.retry, refusals.into_iter().next()) {
         (Some(err), _) => Err(err),
         (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),
         (None, None) => Ok(()),
@@ -133,13 +134,14 @@ fn make_plan(
     })
 }
 
-fn overdue(object: &BotDegradationPolicy, now: Time) -> bool {
-    let deleted = object
-        .metadata
-        .deletion_timestamp
-        .as_ref()
-        .map(|at| Time::from(at.0));
-    deleted.is_some_and(|at| now - at > PATIENCE)
+/// Counted from this process's first attempt: a policy that was deleted long before it started has had
+/// no chance yet.
+fn overdue(context: &Context, key: &PolicyKey) -> bool {
+    let now = context.now();
+    let since = context.standings.with(key, |standing| {
+        *standing.handing_back_since.get_or_insert(now)
+    });
+    since.is_some_and(|since| now - since > PATIENCE)
 }
 
 async fn give_up(context: &Context, object: &BotDegradationPolicy, err: &ApiError) {

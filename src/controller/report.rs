@@ -23,6 +23,10 @@ pub struct Outcome<'a> {
     pub flags_failed: bool,
     /// What could not be carried out.
     pub refusals: &'a [Refusal],
+    /// Whether something failed that is tried again: whether the policy is Ready is not known yet.
+    pub pending: bool,
+    /// The generation of the object that all this is about.
+    pub generation: i64,
     /// The pin annotations cannot be understood: a sentence.
     pub pin_problem: Option<&'a str>,
 }
@@ -56,7 +60,6 @@ pub fn status(
     status.blind_since = standing.unknown_since().map(Into::into);
     status.history = record.history.iter().map(history).collect();
     if let Some(outcome) = outcome {
-        status.observed_generation = Some(standing.generation);
         if !outcome.flags_failed {
             status.flags = outcome.published.map(|published| api::FlagsStatus {
                 config_map: policy.config_map.clone(),
@@ -64,13 +67,16 @@ pub fn status(
                 hash: published.hash.clone(),
             });
         }
-        set_ready(
-            &mut status.conditions,
-            outcome.refusals,
-            standing.generation,
-            now,
-        );
-        set_others(&mut status.conditions, standing, outcome.pin_problem, now);
+        if !outcome.pending || !outcome.refusals.is_empty() {
+            status.observed_generation = Some(outcome.generation);
+            set_ready(
+                &mut status.conditions,
+                outcome.refusals,
+                outcome.generation,
+                now,
+            );
+        }
+        set_others(&mut status.conditions, standing, outcome, now);
     }
     status
 }
@@ -109,14 +115,11 @@ pub fn set_ready(
 fn set_others(
     conditions: &mut Vec<Condition>,
     standing: &Standing,
-    pin_problem: Option<&str>,
+    outcome: &Outcome<'_>,
     now: Time,
 ) {
-    let (policy, record, generation) = (
-        &standing.policy,
-        &standing.record,
-        Some(standing.generation),
-    );
+    let (policy, record, generation) =
+        (&standing.policy, &standing.record, Some(outcome.generation));
     let mut set = |kind, status, reason: &str, message: &str| {
         set_condition(
             conditions,
@@ -167,7 +170,7 @@ fn set_others(
             "no signal that is compared has been unreadable for missing.after",
         ),
     }
-    match (&record.pin, pin_problem) {
+    match (&record.pin, outcome.pin_problem) {
         (Some(pin), _) => {
             let message = format!(
                 "pinned to {} until {}: {}",

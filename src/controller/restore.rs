@@ -6,7 +6,7 @@ mod remember;
 
 pub use remember::{Remembered, moved, rejection, remember};
 
-use super::record::{Record, words};
+use super::record::{Entry, Record, words};
 use crate::decide::{Memory, Reading, decide};
 use crate::policy::{LevelNumber, Mode, Policy};
 use crate::time::{Span, Time};
@@ -32,20 +32,19 @@ pub fn applied_at(policy: &Policy, record: &Record, at: Time) -> Option<LevelNum
     if policy.mode == Mode::DryRun {
         return None;
     }
-    let before = record
-        .history
-        .iter()
-        .rev()
-        .find(|entry| entry.at <= at)
-        .map(|entry| entry.to);
+    let (mut level, mut pinned) = (None, None);
+    for entry in record.history.iter().take_while(|entry| entry.at <= at) {
+        match entry.reason.as_str() {
+            words::PINNED => pinned = Some(entry.to),
+            words::UNPINNED => (level, pinned) = (Some(entry.to), None),
+            _ => level = Some(entry.to),
+        }
+    }
     let after = || {
-        record
-            .history
-            .iter()
-            .find(|entry| entry.at > at)
-            .map(|entry| entry.from)
+        let mut later = record.history.iter();
+        later.find(|entry| entry.at > at).map(|entry| entry.from)
     };
-    let level = before.or_else(after).unwrap_or(record.level);
+    let level = pinned.or(level).or_else(after).unwrap_or(record.level);
     Some(
         policy
             .max_level
@@ -56,12 +55,7 @@ pub fn applied_at(policy: &Policy, record: &Record, at: Time) -> Option<LevelNum
 
 /// The level that had been decided on at a time, by history.
 pub fn decided_at(policy: &Policy, record: &Record, at: Time) -> LevelNumber {
-    let decisions = || {
-        record
-            .history
-            .iter()
-            .filter(|entry| moves_decision(&entry.reason))
-    };
+    let decisions = || record.history.iter().filter(|entry| moves_decision(entry));
     let before = decisions()
         .rev()
         .find(|entry| entry.at <= at)
@@ -151,15 +145,19 @@ pub fn unanswered(signals: usize, ticks: &[(Time, Vec<Reading>)]) -> Vec<bool> {
         .collect()
 }
 
-fn moves_decision(reason: &str) -> bool {
-    [
-        words::ESCALATED,
-        words::BLIND,
-        words::RECOVERED,
-        words::UNPINNED,
-        words::SPEC_CHANGED,
-    ]
-    .contains(&reason)
+/// Whether an entry tells of a level decided on. A rung that was only renamed is none: it stands as
+/// long as before.
+fn moves_decision(entry: &Entry) -> bool {
+    let renamed = entry.reason == words::SPEC_CHANGED && entry.from == entry.to;
+    !renamed
+        && [
+            words::ESCALATED,
+            words::BLIND,
+            words::RECOVERED,
+            words::UNPINNED,
+            words::SPEC_CHANGED,
+        ]
+        .contains(&entry.reason.as_str())
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ pub struct Standing {
     pub newest: Option<Arc<BotDegradationPolicy>>,
     /// What keeps it from being Ready, as last reported.
     pub refusals: Vec<Refusal>,
+    /// When this process first tried to hand everything back for good.
+    pub handing_back_since: Option<Time>,
 }
 
 /// Whether a policy is being decided on.
@@ -157,6 +159,7 @@ impl Standing {
             notices: Vec::new(),
             newest: None,
             refusals: Vec::new(),
+            handing_back_since: None,
         }
     }
 
@@ -165,6 +168,13 @@ impl Standing {
         self.phase = Phase::Resting;
         self.subscription = None;
         self.last = None;
+    }
+
+    /// Waits for its source. Timers that are still to be rebuilt are rebuilt once it is there.
+    pub fn wait_for_source(&mut self) {
+        if self.phase != Phase::Restoring {
+            self.rest();
+        }
     }
 
     /// What a tick can change besides the record.
@@ -196,8 +206,11 @@ impl Standing {
                 .filter_map(|(_, (_, memory))| memory.unknown_since)
                 .min()
         };
+        // One tick without a reading is not worth a write yet: it may be the only one.
+        let last = self.last.as_ref().map(|tick| tick.decision.at);
         earliest(false)
             .or_else(|| earliest(true))
+            .filter(|since| last.is_none_or(|last| last > *since))
             .or(self.remembered_unknown_since)
     }
 
@@ -218,6 +231,8 @@ impl Standing {
         self.rename_history(&old, &policy);
         self.policy = policy;
         self.queries = queries;
+        // What was asked for the old spec is no answer to the new one.
+        self.subscription = None;
         self.generation = generation;
         self.last = None;
         self.advice.clear();

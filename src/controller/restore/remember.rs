@@ -64,10 +64,7 @@ pub fn remember(policy: &Policy, status: &BotDegradationPolicyStatus) -> Remembe
     let history: VecDeque<Entry> = status.history.iter().map(entry).collect();
     let mut memory = Memory::new(policy);
     memory.level = renumber(status.desired_level);
-    let decided = history
-        .iter()
-        .rev()
-        .find(|entry| moves_decision(&entry.reason));
+    let decided = history.iter().rev().find(|entry| moves_decision(entry));
     memory.since = decided.map(|entry| entry.at);
     memory.recovered_at = decided
         .filter(|entry| entry.reason == words::RECOVERED)
@@ -102,14 +99,22 @@ pub fn remember(policy: &Policy, status: &BotDegradationPolicyStatus) -> Remembe
     }
 }
 
+/// A level whose name is gone.
+pub struct Moved {
+    /// The rung at its place has a new name: it is the same rung.
+    pub renamed: bool,
+}
+
 /// Whether the ladder changed while nobody looked, so that the level's name is another one now.
-pub fn moved(policy: &Policy, status: &BotDegradationPolicyStatus) -> bool {
-    let old = LevelNumber::try_from(status.desired_level)
-        .unwrap_or(0)
-        .checked_sub(1);
-    let old = old.and_then(|i| status.level_names.get(i));
-    let Some(old) = old else { return false };
-    policy.level_named(old).is_none()
+pub fn moved(policy: &Policy, status: &BotDegradationPolicyStatus) -> Option<Moved> {
+    let level = LevelNumber::try_from(status.desired_level).unwrap_or(0);
+    let old = status.level_names.get(level.checked_sub(1)?)?;
+    if policy.level_named(old).is_some() {
+        return None;
+    }
+    let here = policy.rung(level).map(|rung| &rung.name);
+    let renamed = here.is_some_and(|name| !status.level_names.contains(name));
+    Some(Moved { renamed })
 }
 
 fn damping(status: &BotDegradationPolicyStatus) -> Damping {
@@ -127,7 +132,8 @@ fn damping(status: &BotDegradationPolicyStatus) -> Damping {
 fn last_blind(policy: &Policy, status: &BotDegradationPolicyStatus) -> Option<Time> {
     let available = condition(status, conditions::METRICS_AVAILABLE)?;
     let returned = available.status == "True" && available.reason == conditions::SIGNALS_RETURNED;
-    returned.then(|| Time::from(available.last_transition_time.0) - policy.interval)
+    let returned_at = Time::from(available.last_transition_time.0).last_tick(policy.interval);
+    returned.then(|| returned_at - policy.interval)
 }
 
 /// Known again by the sentence that says so.
