@@ -111,14 +111,7 @@ impl Metrics {
 
     /// Counters exist before their first event, or a rate never sees it.
     fn start_at_zero(&self) {
-        for reason in [
-            "Escalated",
-            "Blind",
-            "Recovered",
-            "Pinned",
-            "Unpinned",
-            "SpecChanged",
-        ] {
+        for reason in ["Escalated", "Blind", "Recovered"] {
             drop(self.transitions.get_or_create(&ReasonLabels { reason }));
         }
         for object in ["status", "flags", "scale", "finalizer", "event"] {

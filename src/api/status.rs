@@ -62,7 +62,8 @@ pub struct BotDegradationPolicyStatus {
     /// What flap damping remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damping: Option<DampingStatus>,
-    /// Since when the policy is blind: a signal could not be read for missing.after.
+    /// Since when a signal that is compared cannot be read, without a break. The policy is blind once that
+    /// has lasted for missing.after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind_since: Option<StatusTime>,
     /// The last changes of level, oldest first, at most 50.
@@ -192,7 +193,7 @@ pub struct HistoryEntry {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub reason: String,
-    /// Who: the policy itself, or the pin's reason where a person did.
+    /// Who: policy (decided by itself), pin (a person) or spec (an edit).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub by: Option<String>,

@@ -59,9 +59,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let options = Options {
-        prometheus_url: args.prometheus_url,
-        namespaces: args.namespaces,
-        selector: args.selector,
+        prometheus_url: args.prometheus_url.filter(|url| !url.is_empty()),
+        namespaces: distinct(args.namespaces),
+        selector: args.selector.filter(|labels| !labels.is_empty()),
         metrics_address: args.metrics_address,
         admin_address: args.admin_address,
     };
@@ -73,6 +73,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     run_controller(client, options, stop).await?;
     tracing::info!("brownout has stopped");
     Ok(())
+}
+
+/// Templates leave variables empty where they have nothing to say; a name given twice is one.
+fn distinct(mut names: Vec<String>) -> Vec<String> {
+    names.retain(|name| !name.is_empty());
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {

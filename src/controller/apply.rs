@@ -66,6 +66,13 @@ impl Applier<'_> {
         let mut applied = Applied::default();
         for write in writes {
             match write {
+                // Recovering, features come back after their workers: a scale that failed and is tried
+                // again holds them.
+                Write::CreateFlags { .. } | Write::ReplaceFlags { .. }
+                    if applied.retry.is_some() =>
+                {
+                    applied.flags_failed = true;
+                }
                 Write::CreateFlags { data } => {
                     let result = self.create_flags(data).await;
                     self.flags_written(result, &mut applied);

@@ -1,5 +1,6 @@
 //! The finalizer: on before anything is written for a policy, off when everything is handed back.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -43,6 +44,29 @@ pub async fn remove(context: &Context, object: &BotDegradationPolicy) -> Result<
     }
 }
 
+/// Takes our finalizer off a policy that cannot be read.
+pub async fn remove_unread(context: &Context, metadata: &ObjectMeta) -> Result<(), ApiError> {
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let api: Api<BotDegradationPolicy> = Api::namespaced(context.client.clone(), namespace);
+    let others = metadata.finalizers.iter().flatten();
+    let others: Vec<&String> = others.filter(|name| *name != FINALIZER).collect();
+    let patch = json!({ "metadata": { "resourceVersion": metadata.resource_version, "finalizers": others } });
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let result = call(api.patch_metadata(name, &params(), &Patch::Merge(&patch))).await;
+    context.metrics.wrote("finalizer", result.is_ok());
+    match result {
+        Ok(_) | Err(ApiError::NotFound) => Ok(()),
+        Err(err) => Err(err),
+    }
+}
+
+fn params() -> PatchParams {
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
+}
+
 /// A list in a merge patch stands for the whole: the version keeps it from undoing somebody else's.
 async fn patch(
     context: &Context,
@@ -54,11 +78,7 @@ async fn patch(
         &object.namespace().unwrap_or_default(),
     );
     let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    let result = call(api.patch(&object.name_any(), &params, &Patch::Merge(&patch))).await;
+    let result = call(api.patch(&object.name_any(), &params(), &Patch::Merge(&patch))).await;
     context.metrics.wrote("finalizer", result.is_ok());
     result
 }

@@ -39,7 +39,11 @@ pub async fn observe(
         .iter()
         .filter_map(|other| other.0.as_ref().ok())
         .collect();
-    let config_map = config_map(&context.client, object, &policy.config_map, &others).await?;
+    let config_map = config_map(&context.client, object, &policy.config_map, &others).await;
+    let config_map = match config_map {
+        Err(ApiError::Forbidden(words)) => FlagsMap::Forbidden(words),
+        other => other?,
+    };
     let targets = context.standings.with(key, |standing| {
         let scope = context.scope(&key.namespace)?;
         let now = context.now();

@@ -48,7 +48,7 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         Err(invalid) => {
             let name = invalid.metadata.name.as_deref().unwrap_or_default();
             tracing::error!(name, error = %invalid.error, "a policy cannot be read; its level holds");
-            return Ok(Action::await_change());
+            return release::release_unreadable(context, &invalid.metadata).await;
         }
     };
     if object.metadata.deletion_timestamp.is_some() {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::hand::Pin;
+use crate::api::conditions;
 use crate::decide::{Decision, Memory, Reading, Reason, Transition, Unknown};
 use crate::policy::{LevelNumber, Mode, Policy};
 use crate::time::Time;
@@ -131,7 +132,10 @@ impl Record {
     fn push(&mut self, entry: Entry) {
         self.history.push_back(entry);
         while self.history.len() > HISTORY_LIMIT {
-            self.history.pop_front();
+            // The oldest goes, but for the one that tells how the present level was reached.
+            let reached = |entry: &Entry| Some(entry.at) == self.since;
+            let oldest = self.history.iter().position(|entry| !reached(entry));
+            self.history.remove(oldest.unwrap_or_default());
         }
     }
 
@@ -147,7 +151,8 @@ impl Record {
 
     /// The machine's word for the same.
     pub fn word(&self) -> &str {
-        self.reached().map_or("Normal", |entry| &entry.reason)
+        self.reached()
+            .map_or(conditions::HOLDING, |entry| &entry.reason)
     }
 
     /// The entry that tells why the level is what it is: how it was reached, or the hand that was laid

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
 
 use super::apply::Applier;
@@ -18,7 +19,7 @@ use crate::api::{BotDegradationPolicy, FINALIZER};
 use crate::plan::{Plan, Situation, Wanted, plan};
 use crate::policy::{Policy, from_spec, remains};
 use crate::prometheus::poller::PolicyKey;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// How long handing back may take before the policy is let go all the same.
 const PATIENCE: Span = Span::from_secs(120);
@@ -38,6 +39,23 @@ pub async fn release(context: &Context, object: &BotDegradationPolicy) -> Result
     }
     finalizer::remove(context, object).await?;
     forget(context, &key);
+    Ok(Action::await_change())
+}
+
+/// A policy that cannot be read, as after a step back to an older operator, can hand nothing back; it
+/// still must not block its namespace for ever.
+pub async fn release_unreadable(
+    context: &Context,
+    metadata: &ObjectMeta,
+) -> Result<Action, ApiError> {
+    let Some(deleted) = &metadata.deletion_timestamp else {
+        return Ok(Action::await_change());
+    };
+    let waited = context.now() - Time::from(deleted.0);
+    if waited <= PATIENCE {
+        return Ok(Action::requeue((PATIENCE - waited).to_duration()));
+    }
+    finalizer::remove_unread(context, metadata).await?;
     Ok(Action::await_change())
 }
 

@@ -17,6 +17,8 @@ pub enum FlagsMap {
     Foreign(String),
     /// Another policy, which was there first, names the same `ConfigMap`.
     HeldBy(String),
+    /// We may not read it; the API server's words.
+    Forbidden(String),
 }
 
 /// A `ConfigMap` that exists.
@@ -38,13 +40,21 @@ pub struct FoundMap {
 pub(super) fn shown_level(map: &FlagsMap) -> Option<LevelNumber> {
     match map {
         FlagsMap::Ours(found) => Flags::decode(&found.data).ok().map(|flags| flags.level),
-        FlagsMap::Absent | FlagsMap::Foreign(_) | FlagsMap::HeldBy(_) => None,
+        FlagsMap::Absent | FlagsMap::Foreign(_) | FlagsMap::HeldBy(_) | FlagsMap::Forbidden(_) => {
+            None
+        }
     }
 }
 
 /// Plans the flags; the write comes back, the rest goes into the plan.
 pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) -> Option<Write> {
     match (situation.config_map, situation.wanted) {
+        // Also when all is handed back: what cannot be read cannot be let go.
+        (FlagsMap::Forbidden(words), _) => {
+            plan.refusals
+                .push(forbidden(&situation.policy.config_map, words));
+            None
+        }
         (FlagsMap::Foreign(whose), Wanted::Level { .. }) => {
             plan.refusals
                 .push(not_owned(&situation.policy.config_map, whose));
@@ -130,6 +140,13 @@ fn not_owned(name: &str, whose: &str) -> Refusal {
         message: format!(
             "the ConfigMap {name} {whose}: name another in spec.flags.configMap, or delete that one"
         ),
+    }
+}
+
+fn forbidden(name: &str, words: &str) -> Refusal {
+    Refusal {
+        reason: "Forbidden",
+        message: format!("the operator may not read the ConfigMap {name}: {words}"),
     }
 }
 

@@ -128,7 +128,7 @@ fn levels_of_the_past_are_those_of_history() {
         ],
         1,
     );
-    for (seconds, applied, decided) in [(5, 0, 0), (10, 1, 1), (19, 1, 1), (20, 2, 1), (99, 1, 1)] {
+    for (seconds, applied, decided) in [(5, 0, 0), (10, 1, 1), (19, 1, 1), (20, 2, 1), (99, 2, 1)] {
         assert_eq!(
             applied_at(&policy, &run, at(seconds)),
             Some(applied),
