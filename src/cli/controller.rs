@@ -43,14 +43,23 @@ pub struct Args {
     /// Only policies with these labels, such as shard=a: operators share a cluster by it
     #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
     selector: Option<String>,
-    /// How log lines on stderr look; `RUST_LOG` filters them
+    /// What is logged, such as warn,brownout=debug: at debug each tick with its readings
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        default_value = "warn,brownout=info",
+        value_name = "FILTER"
+    )]
+    log_filter: String,
+    /// How log lines on stderr look
     #[arg(long, env = "BROWNOUT_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 }
 
 /// Runs the operator until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::init(args.log_format);
+    telemetry::init(args.log_format, &args.log_filter)
+        .context("--log-filter cannot be understood")?;
     let config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run in a pod")?;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::context::Context;
@@ -10,6 +11,7 @@ use super::record::word;
 use super::standing::{Phase, Standing, Tick};
 use crate::decide::{Decision, Reading, decide, sentence};
 use crate::metrics::ReasonLabels;
+use crate::policy::Policy;
 use crate::prometheus::advice::Advice;
 use crate::prometheus::poller::{Observation, PolicyKey, PollerEvent, SubscriptionId};
 
@@ -59,6 +61,7 @@ fn tick(context: &Context, standing: &mut Standing, observation: Observation) ->
     let before = standing.outward();
     let policy = Arc::clone(&standing.policy);
     let decision = decide(&policy, &readings, &mut standing.memory, observation.at);
+    log_tick(&observation, &policy);
     let mut changed = standing
         .record
         .decided(&policy, &standing.memory, &decision, &readings);
@@ -96,6 +99,31 @@ fn tick(context: &Context, standing: &mut Standing, observation: Observation) ->
     }
     changed |= before != standing.outward();
     (changed, decision)
+}
+
+/// Every tick as `replay --series` reads it, for whoever turns debugging on.
+fn log_tick(observation: &Observation, policy: &Policy) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let readings = policy.signals.iter().zip(&observation.readings);
+    let readings: Map<String, Value> = readings
+        .map(|(signal, observed)| {
+            let reading = match observed.reading {
+                Reading::Value(value) => Value::from(value.to_string()),
+                Reading::Unknown(class) => json!({ "unknown": class.as_str() }),
+            };
+            (signal.name.clone(), reading)
+        })
+        .collect();
+    let readings = Value::Object(readings);
+    tracing::debug!(
+        namespace = observation.key.namespace,
+        policy = observation.key.name,
+        at = observation.at.as_millis(),
+        readings = %readings,
+        "tick"
+    );
 }
 
 fn announce_blindness(standing: &mut Standing) {
