@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use brownout::flags::Flags;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
@@ -23,36 +23,33 @@ use crate::exporter::{Exporter, Gauge};
 use crate::operator::{self, Operator};
 use crate::prometheus::{Options, Prometheus};
 
-/// So many bots go through their ups and downs side by side.
+/// So many bots get into trouble side by side.
 const LANES: usize = 4;
 /// No multiple and no divisor of the policies' interval: else a reading would always come at the
 /// same time before a tick.
 const SCRAPE: Duration = Duration::from_millis(730);
 const POLL: Duration = Duration::from_millis(10);
 const LONG: Duration = Duration::from_secs(60);
-const CALM: f64 = 0.0;
 const TIGHT: f64 = 500.0;
 
 const POLICY: &str = "
 apiVersion: brownout.dev/v1alpha1
 kind: BotDegradationPolicy
-metadata: {name: laneLANE}
+metadata: {name: botBOT}
 spec:
   interval: 1s
-  signals: [{name: backlog, query: 'max(bot_queue_depth{job=\"reaction\",lane=\"LANE\"})'}]
+  signals: [{name: backlog, query: 'max(bot_queue_depth{job=\"reaction\",bot=\"BOT\"})'}]
   features: [{name: animations, tier: Luxury}]
   levels:
   - name: shed-luxury
     when: {any: [{signal: backlog, above: '200'}]}
     tiers: {luxury: Disabled}
-  recovery: {after: 1s}
 ";
 
-/// What was seen last, and when: by lane.
+/// What was seen last, and when: by bot.
 type Seen<T> = BTreeMap<usize, (T, Instant)>;
 
 /// One escalation.
-#[derive(Clone)]
 struct Reaction {
     /// From the reading to the flags.
     all: Duration,
@@ -67,17 +64,12 @@ pub(super) async fn measure(environment: &Environment, transitions: usize) -> Re
     };
     let prometheus = Arc::new(Prometheus::start(Arc::clone(&environment.run), &options).await?);
     let exporter = Exporter::start().await?;
-    let gauges: Vec<Gauge> = (0..LANES)
-        .map(|lane| exporter.gauge("bot_queue_depth", &[("lane", &lane.to_string())]))
+    let gauges: Vec<Gauge> = (0..transitions)
+        .map(|bot| exporter.gauge("bot_queue_depth", &[("bot", &bot.to_string())]))
         .collect();
     exporter.register(&prometheus, &[("job", "reaction")])?;
     let namespace = environment.cluster.namespace("reaction").await?;
     let _operator = start_operator(environment, &prometheus, &namespace).await?;
-    for lane in 0..LANES {
-        let policy = POLICY.replace("LANE", &lane.to_string());
-        environment.cluster.apply(&policy, &namespace).await?;
-    }
-
     let stop = CancellationToken::new();
     let _ends = stop.clone().drop_guard();
     let readings = follow_readings(Arc::clone(&prometheus), stop.clone());
@@ -85,12 +77,20 @@ pub(super) async fn measure(environment: &Environment, transitions: usize) -> Re
         Api::namespaced(environment.cluster.client(), &namespace),
         stop,
     );
-    let rounds = transitions.div_ceil(LANES);
-    let lanes = gauges.into_iter().enumerate().map(|(lane, gauge)| {
+    let one = |(bot, gauge)| {
         let (readings, flags) = (readings.clone(), flags.clone());
-        run_lane(lane, rounds, gauge, readings, flags)
-    });
-    let reactions = futures::future::try_join_all(lanes).await?.concat();
+        let namespace = namespace.as_str();
+        async move {
+            let policy = POLICY.replace("BOT", &format!("{bot}"));
+            environment.cluster.apply(&policy, namespace).await?;
+            escalate(bot, gauge, readings, flags).await
+        }
+    };
+    let reactions: Vec<Reaction> = stream::iter(gauges.into_iter().enumerate())
+        .map(one)
+        .buffer_unordered(LANES)
+        .try_collect()
+        .await?;
     report(&reactions);
     environment.cluster.leave(&namespace).await;
     Ok(())
@@ -111,49 +111,42 @@ async fn start_operator(
     Operator::start(Arc::clone(&environment.run), &options).await
 }
 
-/// Up and down again, at times that have nothing to do with scrapes and ticks.
-async fn run_lane(
-    lane: usize,
-    rounds: usize,
+/// At a time that has nothing to do with scrapes and ticks. Once is all that a policy is used for:
+/// what goes up and down again and again is damped.
+async fn escalate(
+    bot: usize,
     gauge: Gauge,
     mut readings: watch::Receiver<Seen<f64>>,
     mut flags: watch::Receiver<Seen<Flags>>,
-) -> Result<Vec<Reaction>> {
-    let mut reactions = Vec::new();
-    for round in 0..rounds {
-        until(&mut flags, lane, "Normal", |flags| flags.level == 0).await?;
-        let pause = (lane * 277 + round * 389) % 1000;
-        tokio::time::sleep(Duration::from_millis(u64::try_from(pause)?)).await;
-        gauge.set(TIGHT);
-        let (_, available) =
-            until(&mut readings, lane, "a reading", |value| *value > 200.0).await?;
-        let (seen, at) = until(&mut flags, lane, "the flags", |flags| flags.level == 1).await?;
-        let since = seen.since.context("flags say since when")?;
-        let tick =
-            SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis())?);
-        let seen_at = SystemTime::now() - at.elapsed();
-        reactions.push(Reaction {
-            // a reading may be decided on before we get to see it ourselves
-            all: at.saturating_duration_since(available),
-            from_tick: seen_at.duration_since(tick).unwrap_or_default(),
-        });
-        gauge.set(CALM);
-    }
-    Ok(reactions)
+) -> Result<Reaction> {
+    until(&mut flags, bot, "Normal", |flags| flags.level == 0).await?;
+    let pause = bot * 389 % 1000;
+    tokio::time::sleep(Duration::from_millis(u64::try_from(pause)?)).await;
+    gauge.set(TIGHT);
+    let (_, available) = until(&mut readings, bot, "a reading", |value| *value > 200.0).await?;
+    let (seen, at) = until(&mut flags, bot, "the flags", |flags| flags.level == 1).await?;
+    let since = seen.since.context("flags say since when")?;
+    let tick = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis())?);
+    let seen_at = SystemTime::now() - at.elapsed();
+    Ok(Reaction {
+        // a reading may be decided on before we get to see it ourselves
+        all: at.saturating_duration_since(available),
+        from_tick: seen_at.duration_since(tick).unwrap_or_default(),
+    })
 }
 
-/// The first of a lane that is as wanted, and when it was seen.
+/// The first of a bot that is as wanted, and when it was seen.
 async fn until<T: Clone>(
     seen: &mut watch::Receiver<Seen<T>>,
-    lane: usize,
+    bot: usize,
     what: &str,
     wanted: impl Fn(&T) -> bool,
 ) -> Result<(T, Instant)> {
-    let there = |seen: &Seen<T>| seen.get(&lane).is_some_and(|(value, _)| wanted(value));
+    let there = |seen: &Seen<T>| seen.get(&bot).is_some_and(|(value, _)| wanted(value));
     let seen = timeout(LONG, seen.wait_for(there))
         .await
-        .with_context(|| format!("waited {LONG:?} for {what} of lane {lane}"))??;
-    seen.get(&lane).cloned().context("it is there")
+        .with_context(|| format!("waited {LONG:?} for {what} of bot {bot}"))??;
+    seen.get(&bot).cloned().context("it is there")
 }
 
 /// What Prometheus answers, asked every few milliseconds; the time is that of the first such answer.
@@ -170,9 +163,9 @@ fn follow_readings(
             let asked = prometheus.query("bot_queue_depth{job=\"reaction\"}").await;
             let now = Instant::now();
             for sample in asked.unwrap_or_default() {
-                let lane = sample.labels.get("lane").and_then(|lane| lane.parse().ok());
-                let Some(lane) = lane else { continue };
-                enter(&sender, lane, sample.value, now, |a, b| {
+                let bot = sample.labels.get("bot").and_then(|bot| bot.parse().ok());
+                let Some(bot) = bot else { continue };
+                enter(&sender, bot, sample.value, now, |a, b| {
                     (a - b).abs() < f64::EPSILON
                 });
             }
@@ -191,13 +184,13 @@ fn follow_flags(api: Api<ConfigMap>, stop: CancellationToken) -> watch::Receiver
             let now = Instant::now();
             let Ok(map) = change else { continue };
             let name = map.name_any();
-            let lane = name
-                .strip_prefix("lane")
+            let bot = name
+                .strip_prefix("bot")
                 .and_then(|n| n.strip_suffix("-flags"));
-            let lane = lane.and_then(|lane| lane.parse().ok());
+            let bot = bot.and_then(|bot| bot.parse().ok());
             let flags = Flags::decode(&map.data.unwrap_or_default());
-            if let (Some(lane), Ok(flags)) = (lane, flags) {
-                enter(&sender, lane, flags, now, |a, b| a.epoch == b.epoch);
+            if let (Some(bot), Ok(flags)) = (bot, flags) {
+                enter(&sender, bot, flags, now, |a, b| a.epoch == b.epoch);
             }
         }
     }));
@@ -206,15 +199,15 @@ fn follow_flags(api: Api<ConfigMap>, stop: CancellationToken) -> watch::Receiver
 
 fn enter<T>(
     sender: &watch::Sender<Seen<T>>,
-    lane: usize,
+    bot: usize,
     value: T,
     at: Instant,
     same: impl Fn(&T, &T) -> bool,
 ) {
     sender.send_if_modified(|seen| {
-        let new = seen.get(&lane).is_none_or(|(old, _)| !same(old, &value));
+        let new = seen.get(&bot).is_none_or(|(old, _)| !same(old, &value));
         if new {
-            seen.insert(lane, (value, at));
+            seen.insert(bot, (value, at));
         }
         new
     });
@@ -222,7 +215,7 @@ fn enter<T>(
 
 fn report(reactions: &[Reaction]) {
     heading(&format!(
-        "From a breached reading to the flags ({} escalations, interval 1 s, {LANES} policies)",
+        "From a breached reading to the flags ({} escalations, interval 1 s, {LANES} policies at once)",
         reactions.len()
     ));
     let lines = |what: &str, part: fn(&Reaction) -> Duration| {
