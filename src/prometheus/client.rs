@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Answer, Grid, Trust};
 use super::backoff::Backoff;
-use super::metrics::{OfSource, PollerMetrics};
+use super::metrics::{Asked, OfSource, PollerMetrics};
 use super::query::Query;
 use super::source::Source;
 use crate::decide::{Reading, Unknown};
@@ -49,6 +49,8 @@ pub struct Client {
     backoff: Mutex<Backoff>,
     skew: Skew,
     metrics: PollerMetrics,
+    /// Last, so that nothing counts after it.
+    _asked: Asked,
 }
 
 /// What a query gave at each time of a range.
@@ -78,6 +80,7 @@ impl Client {
             skew: Skew::default(),
             http,
             range_url,
+            _asked: metrics.begin(&source.name),
             metrics,
             source,
         })

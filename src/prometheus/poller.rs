@@ -195,6 +195,11 @@ impl PollerHandle {
         })
     }
 
+    /// Whether somebody else has a handle of this poller, too.
+    pub fn is_shared(&self) -> bool {
+        self.commands.strong_count() > 1
+    }
+
     /// How far the source's clock is ahead of ours, to about a second; `None` before it told.
     pub fn clock_skew(&self) -> Option<Span> {
         self.client.clock_skew()
