@@ -100,3 +100,13 @@ async fn the_series_of_a_source_end_with_its_poller() {
     sources.end_unasked();
     until(false).await.expect("no series");
 }
+
+#[tokio::test]
+async fn a_new_poller_takes_no_id_of_an_older_one() {
+    let (sources, _) = sources();
+    let mut ids = std::collections::HashSet::new();
+    for source in ["default", "other", "default"] {
+        let id = sources.subscribe(&key("a"), source, subscription());
+        assert!(ids.insert(id.expect("a subscription")));
+    }
+}
