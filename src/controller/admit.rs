@@ -174,7 +174,7 @@ fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), R
 }
 
 /// Has the policy asked for at each tick and decided on.
-pub fn subscribe(context: &Context, key: &PolicyKey) -> Result<(), Refusal> {
+fn subscribe(context: &Context, key: &PolicyKey) -> Result<(), Refusal> {
     let made = context
         .standings
         .with(key, |s| (s.policy.source.clone(), subscription(s)));

@@ -60,6 +60,11 @@ fn tick(context: &Context, standing: &mut Standing, observation: Observation) ->
         .collect();
     let before = standing.outward();
     let policy = Arc::clone(&standing.policy);
+    // Deciding assumes that time goes on. Where the clock was set back, ticks come a second time.
+    let last = standing.last.as_ref().map(|last| last.decision.at);
+    if last.is_some_and(|last| observation.at <= last) {
+        standing.memory.clock_set_back(observation.at);
+    }
     let decision = decide(&policy, &readings, &mut standing.memory, observation.at);
     log_tick(&observation, &policy);
     let mut changed = standing

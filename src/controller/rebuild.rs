@@ -2,22 +2,31 @@
 
 use std::sync::Arc;
 
-use super::admit;
 use super::context::Context;
 use super::record::Record;
 use super::restore::{self, Rebuilt};
 use super::standing::{Phase, Standing};
 use crate::decide::{Memory, Reading};
 use crate::policy::Policy;
+use crate::prometheus::client::{Asker, Wait};
 use crate::prometheus::poller::{PolicyKey, PollerHandle};
 use crate::prometheus::signals::SignalQueries;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// How many of the ticks between two regular ones are asked for again.
 const MOST_EXTRA_TICKS: usize = 64;
 
+/// How often the ticks that passed while the past was asked for are asked for in turn.
+const MOST_CATCHING_UP: usize = 5;
+
+/// The past is asked for in multiples of so many ticks, so that policies of one interval ask alike
+/// and share the answers.
+const TICKS_ALIKE: i64 = 64;
+
 /// What is needed to rebuild, copied out of the standing.
 struct Past {
+    namespace: String,
+    uid: String,
     generation: i64,
     policy: Arc<Policy>,
     queries: Arc<[SignalQueries]>,
@@ -30,14 +39,32 @@ struct Past {
 /// Rebuilds a policy's timers and then has it decided on. A source that does not answer leaves the
 /// timers at 0 and blindness as status remembers it.
 pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle) {
-    let Some(past) = context.standings.with(&key, Past::of) else {
+    rebuild_from(&context, &key, &poller).await;
+    drop(poller);
+    context.sources.end_unasked();
+}
+
+async fn rebuild_from(context: &Context, key: &PolicyKey, poller: &PollerHandle) {
+    let past = |standing: &mut Standing| Past::of(key, standing);
+    let Some(past) = context.standings.with(key, past) else {
         return;
     };
-    let rebuilt = replay(&past, &poller, context.now()).await;
-    let current = context.standings.with(&key, |standing| {
+    let mut replay = Replay::new(&past, context.now());
+    replay.catch_up(poller, || context.now()).await;
+    let rebuilt = Rebuilt {
+        memory: replay.memory,
+        unanswered: replay.unanswered,
+        from: replay.from,
+        to: replay.to,
+    };
+    context.standings.with(key, |standing| {
+        // Meanwhile it may have been made anew, paused, or its spec become unusable.
+        if standing.uid != past.uid {
+            return;
+        }
         standing.rebuilding = false;
         let current = standing.generation == past.generation;
-        if current {
+        if standing.phase == Phase::Restoring && current {
             standing.memory = restore::conclude(
                 &standing.memory,
                 rebuilt,
@@ -45,22 +72,18 @@ pub async fn rebuild(context: Arc<Context>, key: PolicyKey, poller: PollerHandle
                 past.record.blind.is_some(),
             );
             standing.remembered_unknown_since = None;
+            standing.phase = Phase::Deciding;
         }
-        // Meanwhile it may have been paused, or its spec become unusable.
-        (standing.phase == Phase::Restoring).then_some(current)
     });
-    let Some(Some(current)) = current else {
-        return;
-    };
-    // Edited meanwhile, or its source has gone: the reconciler sees to it.
-    if !current || admit::subscribe(&context, &key).is_err() {
-        context.kick(&key);
-    }
+    // The reconciler has it asked for from now on, or rebuilt again where its spec was edited.
+    context.kick(key);
 }
 
 impl Past {
-    fn of(standing: &mut Standing) -> Self {
+    fn of(key: &PolicyKey, standing: &mut Standing) -> Self {
         Self {
+            namespace: key.namespace.clone(),
+            uid: standing.uid.clone(),
             generation: standing.generation,
             policy: Arc::clone(&standing.policy),
             queries: Arc::clone(&standing.queries),
@@ -73,43 +96,115 @@ impl Past {
 }
 
 /// Replays the past ticks, and between them those that the decision itself would have asked for.
-async fn replay(past: &Past, poller: &PollerHandle, now: Time) -> Rebuilt {
-    let (policy, mut memory) = (&past.policy, past.memory.clone());
-    let from = (now - restore::window(policy, past.record.desired))
-        .max(past.not_before)
-        .next_tick(policy.interval);
-    let to = now.last_tick(policy.interval);
-    if from > to {
-        let unanswered = vec![true; policy.signals.len()];
-        return Rebuilt {
-            memory,
-            unanswered,
-            from,
-            to,
-        };
-    }
-    let ticks = poller.range(&past.queries, from, to, policy.interval).await;
-    let unanswered = restore::unanswered(policy.signals.len(), &ticks);
-    let mut extra = 0;
-    for (at, readings) in ticks {
-        let mut due = step(past, &mut memory, at, &readings);
-        while let Some(again) =
-            due.filter(|again| *again < (at + policy.interval).min(now) && extra < MOST_EXTRA_TICKS)
-        {
-            extra += 1;
-            let observed = poller.instant(&past.queries, again).await;
-            let readings: Vec<Reading> = observed.iter().map(|observed| observed.reading).collect();
-            due = step(past, &mut memory, again, &readings);
+struct Replay<'a> {
+    past: &'a Past,
+    /// The first tick.
+    from: Time,
+    /// The last one.
+    to: Time,
+    /// The timers.
+    memory: Memory,
+    /// The signals that nothing was said of.
+    unanswered: Vec<bool>,
+    /// When the last tick that was replayed would have asked again.
+    due: Option<Time>,
+    extra: usize,
+}
+
+impl<'a> Replay<'a> {
+    fn new(past: &'a Past, now: Time) -> Self {
+        let policy = &past.policy;
+        let window = restore::window(policy, past.record.desired);
+        Self {
+            from: (now - window)
+                .max(past.not_before)
+                .next_tick(policy.interval),
+            to: now.last_tick(policy.interval),
+            memory: past.memory.clone(),
+            unanswered: vec![true; policy.signals.len()],
+            due: None,
+            extra: 0,
+            past,
         }
     }
-    Rebuilt {
-        memory,
-        unanswered,
-        from,
-        to,
+
+    /// Replays until less than an interval is left: with many policies and a slow source, ticks pass
+    /// while the past is asked for, and after two that are missing the timers would start anew.
+    async fn catch_up(&mut self, poller: &PollerHandle, now: impl Fn() -> Time) {
+        let interval = self.past.policy.interval;
+        let (mut next, mut began) = (self.from, now());
+        let mut wait = Wait::Patiently;
+        for _ in 0..=MOST_CATCHING_UP {
+            let to = began.last_tick(interval);
+            if next > to {
+                return;
+            }
+            self.ticks(poller, wait, (next, to), began).await;
+            (next, began) = (to + interval, now());
+            // What is missing now is what the ticks would ask: it does not stand behind the whole
+            // past of all other policies.
+            wait = Wait::InLine;
+        }
+    }
+
+    /// Replays the ticks of a span, and the extra ones up to `now`.
+    async fn ticks(
+        &mut self,
+        poller: &PollerHandle,
+        wait: Wait,
+        (from, to): (Time, Time),
+        now: Time,
+    ) {
+        let past = self.past;
+        let asker = Asker {
+            circle: Some(&past.namespace),
+            wait,
+        };
+        let begin = match wait {
+            Wait::Patiently => alike(from, to, past.policy.interval),
+            _ => from,
+        };
+        let range = poller.range(asker, &past.queries, begin, to, past.policy.interval);
+        let mut ticks = range.await;
+        ticks.retain(|(at, _)| *at >= from);
+        self.to = to;
+        let unanswered = restore::unanswered(self.unanswered.len(), &ticks);
+        for (all, these) in self.unanswered.iter_mut().zip(unanswered) {
+            *all &= these;
+        }
+        for (at, readings) in ticks {
+            self.ask_again(poller, asker, at).await;
+            self.step(at, &readings);
+        }
+        self.ask_again(poller, asker, now).await;
+    }
+
+    /// The extra ticks before a time.
+    async fn ask_again(&mut self, poller: &PollerHandle, asker: Asker<'_>, before: Time) {
+        while let Some(again) = self
+            .due
+            .filter(|again| *again < before && self.extra < MOST_EXTRA_TICKS)
+        {
+            self.extra += 1;
+            let observed = poller.instant(asker, &self.past.queries, again).await;
+            let readings: Vec<Reading> = observed.iter().map(|observed| observed.reading).collect();
+            self.step(again, &readings);
+        }
+    }
+
+    fn step(&mut self, at: Time, readings: &[Reading]) {
+        let (policy, record) = (&self.past.policy, &self.past.record);
+        self.due = restore::replay(policy, record, &mut self.memory, at, readings);
     }
 }
 
-fn step(past: &Past, memory: &mut Memory, at: Time, readings: &[Reading]) -> Option<Time> {
-    restore::replay(&past.policy, &past.record, memory, at, readings)
+/// The beginning of a span of a multiple of [`TICKS_ALIKE`] that has these ticks in it: policies with
+/// other windows, or made at other times, ask for the same.
+fn alike(from: Time, to: Time, interval: Span) -> Time {
+    let ticks = (to - from).as_millis() / interval.as_millis().max(1);
+    let rounded = (ticks / TICKS_ALIKE + 1) * TICKS_ALIKE;
+    to - interval.times(rounded)
 }
+
+#[cfg(test)]
+mod tests;

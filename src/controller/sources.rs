@@ -51,6 +51,20 @@ struct Subscribed {
     poller: PollerHandle,
 }
 
+impl Subscribed {
+    fn end(self, key: &PolicyKey) {
+        self.poller.unsubscribe(key);
+    }
+}
+
+impl Inner {
+    /// Ends the pollers that no policy asks: neither at its ticks nor for its past. Their series end
+    /// with them, once nothing is under way any more.
+    fn end_unasked(&mut self) {
+        self.running.retain(|_, running| running.poller.is_shared());
+    }
+}
+
 impl Sources {
     /// No poller runs yet.
     pub fn new(
@@ -92,7 +106,7 @@ impl Sources {
         }
         let poller = self.running(&mut inner, source.clone())?;
         if let Some(old) = inner.policies.remove(key) {
-            old.poller.unsubscribe(key);
+            old.end(key);
         }
         let id = poller.subscribe(key.clone(), subscription.clone());
         inner.policies.insert(
@@ -104,6 +118,7 @@ impl Sources {
                 poller,
             },
         );
+        inner.end_unasked();
         Ok(id)
     }
 
@@ -116,15 +131,14 @@ impl Sources {
     pub fn unsubscribe(&self, key: &PolicyKey) {
         let mut inner = self.lock();
         if let Some(old) = inner.policies.remove(key) {
-            old.poller.unsubscribe(key);
-            let asked = inner
-                .policies
-                .values()
-                .any(|s| s.source.name == old.source.name);
-            if !asked {
-                inner.running.remove(&old.source.name);
-            }
+            old.end(key);
         }
+        inner.end_unasked();
+    }
+
+    /// Ends the pollers that nobody asks any more, after a policy's past has been asked for.
+    pub fn end_unasked(&self) {
+        self.lock().end_unasked();
     }
 
     /// Asks for one extra tick of one policy.
@@ -244,3 +258,6 @@ fn not_found(name: &str) -> String {
         format!("there is no MetricsSource {name:?}: create it, or name another in spec.source")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,22 @@ impl Memory {
             signal.unknown_since = None;
         }
     }
+
+    /// The clock was set back: `at` comes after times that were later. The times of comparisons and
+    /// signals start at 0; what lies ahead of `at` is as if it had just been, since nobody knows how
+    /// long ago it was.
+    pub fn clock_set_back(&mut self, at: Time) {
+        self.reset_times();
+        for time in [
+            &mut self.since,
+            &mut self.recovered_at,
+            &mut self.last_blind,
+            &mut self.damping.at,
+            &mut self.damping.held_since,
+        ] {
+            *time = time.map(|time| time.min(at));
+        }
+    }
 }
 
 impl ComparisonMemory {
@@ -134,5 +150,49 @@ mod decimal_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::tests::builder::policy;
+    use crate::decide::{Reading, decide};
+
+    fn at(seconds: i64) -> Time {
+        Time::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_holds_nothing_for_longer_than_the_rules_do() {
+        let policy = policy(&["any a>1:20"]);
+        let mut memory = Memory::new(&policy);
+        let tick = |memory: &mut Memory, seconds: i64, value: f64| {
+            decide(&policy, &[Reading::Value(value)], memory, at(seconds)).level
+        };
+        for seconds in [4000, 4010, 4020] {
+            tick(&mut memory, seconds, 2.0);
+        }
+        assert_eq!((memory.level, memory.since), (1, Some(at(4020))));
+        memory.recovered_at = Some(at(300));
+        memory.last_blind = Some(at(4010));
+        memory.damping = Damping {
+            penalty: 1000.0,
+            at: Some(at(4015)),
+            held_since: None,
+        };
+
+        memory.clock_set_back(at(400));
+        assert_eq!(memory.level, 1);
+        assert_eq!(memory.since, Some(at(400)));
+        assert_eq!(memory.recovered_at, Some(at(300)));
+        assert_eq!(memory.last_blind, Some(at(400)));
+        assert_eq!(memory.damping.at, Some(at(400)));
+        assert_eq!(memory.comparisons, [ComparisonMemory::default()]);
+        // recovery is due 30 s after that
+        let levels: Vec<_> = [400, 410, 420, 430]
+            .map(|seconds| tick(&mut memory, seconds, 0.0))
+            .into();
+        assert_eq!(levels, [1, 1, 1, 0]);
     }
 }

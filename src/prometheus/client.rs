@@ -6,25 +6,27 @@
 mod receive;
 mod setup;
 mod skew;
+mod turns;
 
 pub use setup::BadSource;
+pub use turns::{Asker, Wait};
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_http_query::reqwest::{self, Response, Url, header::HeaderMap};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Answer, Grid, Trust};
 use super::backoff::Backoff;
-use super::metrics::{OfSource, PollerMetrics};
+use super::metrics::{Asked, OfSource, PollerMetrics};
 use super::query::Query;
 use super::source::Source;
 use crate::decide::{Reading, Unknown};
 use crate::time::{Span, Time};
 use receive::{Received, receive};
 use skew::Skew;
+use turns::Turns;
 
 /// The largest answer to an instant query; one number takes less than a kilobyte.
 pub const INSTANT_BYTES: usize = 1 << 20;
@@ -42,13 +44,12 @@ pub struct Client {
     range_url: Url,
     headers: HeaderMap,
     params: Vec<(&'static str, String)>,
-    /// Turns for everybody.
-    limit: Semaphore,
-    /// Turns for those who can wait, fewer than there are: a queue of them never fills all.
-    patient: Semaphore,
+    turns: Turns,
     backoff: Mutex<Backoff>,
     skew: Skew,
     metrics: PollerMetrics,
+    /// Last, so that nothing counts after it.
+    _asked: Asked,
 }
 
 /// What a query gave at each time of a range.
@@ -72,12 +73,12 @@ impl Client {
         Ok(Self {
             headers: setup::headers(&source.headers)?,
             params: setup::params(&source.query_params),
-            limit: Semaphore::new(source.max_concurrent_queries.max(1)),
-            patient: Semaphore::new((source.max_concurrent_queries / 2).max(1)),
+            turns: Turns::new(source.max_concurrent_queries),
             backoff: Mutex::new(Backoff::new()),
             skew: Skew::default(),
             http,
             range_url,
+            _asked: metrics.begin(&source.name),
             metrics,
             source,
         })
@@ -96,28 +97,28 @@ impl Client {
     /// What a query gives at exactly this time, known within the source's timeout from when it is
     /// sent. It waits for its turn behind those who ask by a deadline.
     pub async fn instant(&self, query: &Query, time: Time) -> Answer {
-        let Ok(_patience) = self.patient.acquire().await else {
-            return Answer::unknown(Unknown::Transport, "");
-        };
-        self.ask_instant(query, time, None).await
+        self.instant_as(Asker::default(), query, time).await
     }
 
-    /// The same, known by the deadline, which waiting for a turn counts towards.
-    pub async fn instant_by(&self, query: &Query, time: Time, deadline: Instant) -> Answer {
-        self.ask_instant(query, time, Some(deadline)).await
-    }
-
-    async fn ask_instant(&self, query: &Query, time: Time, deadline: Option<Instant>) -> Answer {
+    /// The same for one of many askers. Where it asks by a deadline, waiting for a turn counts
+    /// towards it.
+    pub async fn instant_as(&self, asker: Asker<'_>, query: &Query, time: Time) -> Answer {
         let send = |left| self.send_instant(query, time, left);
-        match self.ask(deadline, INSTANT_BYTES, send).await {
+        match self.ask(asker, INSTANT_BYTES, send).await {
             Ok(received) => received.log(answer::instant(&received.raw()), self),
             Err(answer) => answer,
         }
     }
 
     /// What a query gives at each time from `from` to `to`, asked in as many pieces as it takes.
-    pub async fn range(
+    pub async fn range(&self, query: &Query, span: (Time, Time, Span), trust: Trust) -> Ranged {
+        self.range_as(Asker::default(), query, span, trust).await
+    }
+
+    /// The same for one of many askers.
+    pub async fn range_as(
         &self,
+        asker: Asker<'_>,
         query: &Query,
         (from, to, step): (Time, Time, Span),
         trust: Trust,
@@ -126,7 +127,7 @@ impl Client {
         let mut readings = Vec::with_capacity(grid.len);
         let mut details = Vec::new();
         for chunk in grid.chunks(RANGE_POINTS) {
-            match self.chunk(query, &chunk, trust).await {
+            match self.chunk(asker, query, &chunk, trust).await {
                 Ok((chunk, detail)) => {
                     readings.extend(chunk);
                     details.extend(detail);
@@ -145,15 +146,13 @@ impl Client {
 
     async fn chunk(
         &self,
+        asker: Asker<'_>,
         query: &Query,
         grid: &Grid,
         trust: Trust,
     ) -> Result<(Vec<Reading>, Option<String>), Answer> {
-        let Ok(_patience) = self.patient.acquire().await else {
-            return Err(Answer::unknown(Unknown::Transport, ""));
-        };
         let send = |left| self.send_range(query, grid, left);
-        let received = self.ask(None, RANGE_BYTES, send).await?;
+        let received = self.ask(asker, RANGE_BYTES, send).await?;
         let chunk = answer::range(&received.raw(), grid, trust);
         // for the count of outcomes a range that came is a value
         let outcome = chunk
@@ -167,7 +166,7 @@ impl Client {
     /// the timeout from then on.
     async fn ask<F>(
         &self,
-        deadline: Option<Instant>,
+        asker: Asker<'_>,
         max_bytes: usize,
         send: impl Fn(Duration) -> F,
     ) -> Result<Received, Answer>
@@ -175,16 +174,14 @@ impl Client {
         F: Future<Output = Result<Response, NotSent>>,
     {
         let late = |what| Answer::unknown(Unknown::Timeout, what);
-        let turn = self.limit.acquire();
-        let turn = match deadline {
-            Some(deadline) => timeout_at(deadline, turn).await.ok(),
-            None => Some(turn.await),
-        };
-        let Some(Ok(_turn)) = turn else {
+        let Some(_turn) = self.turns.take(asker).await else {
             return Err(late("no turn in time: too many queries are under way"));
         };
         let timeout = Instant::now() + self.source.timeout.to_duration();
-        let deadline = deadline.map_or(timeout, |deadline| deadline.min(timeout));
+        let deadline = asker
+            .wait
+            .deadline()
+            .map_or(timeout, |deadline| deadline.min(timeout));
         if self.holds_back() {
             return Err(Answer::unknown(
                 Unknown::Transport,

@@ -1,6 +1,8 @@
 //! What the pollers count about themselves.
 
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -20,6 +22,30 @@ pub struct PollerMetrics {
     pub(super) skipped_ticks: Family<OfSource, Counter>,
     pub(super) backing_off: Family<OfSource, Gauge>,
     pub(super) clock_skew: Family<OfSource, Gauge>,
+    /// How many clients each source has.
+    asked: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// A source is being asked: its series stay until the last of these is gone. What is under way while
+/// its poller ends still counts, so the end of the poller would be too early.
+#[derive(Debug)]
+pub(super) struct Asked {
+    source: String,
+    metrics: PollerMetrics,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let mut asked = self.metrics.sources();
+        let left = asked.get_mut(&self.source).map(|clients| {
+            *clients -= 1;
+            *clients
+        });
+        if left == Some(0) {
+            asked.remove(&self.source);
+            self.metrics.forget(&self.source);
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,6 +89,7 @@ impl Default for PollerMetrics {
             skipped_ticks: Family::default(),
             backing_off: Family::default(),
             clock_skew: Family::default(),
+            asked: Arc::default(),
         }
     }
 }
@@ -104,8 +131,21 @@ impl PollerMetrics {
         );
     }
 
+    /// A source is asked from now on, for as long as this is kept.
+    pub(super) fn begin(&self, source: &str) -> Asked {
+        *self.sources().entry(source.to_owned()).or_default() += 1;
+        Asked {
+            source: source.to_owned(),
+            metrics: self.clone(),
+        }
+    }
+
+    fn sources(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Forgets a source that is gone.
-    pub fn forget(&self, source: &str) {
+    fn forget(&self, source: &str) {
         let of = OfSource::named(source);
         self.duration.remove(&of);
         self.held_back.remove(&of);
@@ -179,7 +219,10 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        metrics.forget("default");
+        let (first, second) = (metrics.begin("default"), metrics.begin("default"));
+        drop(first);
+        assert!(shown(&registry).contains("default"));
+        drop(second);
         assert!(!shown(&registry).contains("default"));
     }
 }

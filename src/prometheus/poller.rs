@@ -3,7 +3,8 @@
 //! Guarantees:
 //! - policies of one interval tick together, at the multiples of the interval since the Unix epoch
 //!   and on one evaluation time; a query that several of them share is asked once
-//! - never more than `max_concurrent_queries` are under way
+//! - never more than `max_concurrent_queries` are under way, and of one namespace never more than half
+//!   of them: its slow queries leave the others their turns
 //! - a policy's observation is sent when its own queries are answered, with `Timeout` for those that
 //!   are not by min(timeout, interval); the observations of a policy come in the order of their times
 //! - a tick that is over before it could begin is left out, never made up for
@@ -12,6 +13,7 @@
 
 mod actor;
 mod counsel;
+mod past;
 mod round;
 mod schedule;
 #[cfg(test)]
@@ -24,8 +26,8 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 
 use super::advice::{Advice, Threshold};
-use super::answer::{Answer, Trust};
-use super::client::{BadSource, Client, Ranged};
+use super::answer::Answer;
+use super::client::{Asker, BadSource, Client};
 use super::clock::Clock;
 use super::metrics::PollerMetrics;
 use super::observed::{Observed, combine};
@@ -34,6 +36,7 @@ use super::source::Source;
 use crate::decide::Reading;
 use crate::time::{Span, Time};
 use actor::{Actor, Command};
+use past::Past;
 use round::Questions;
 
 /// Which policy.
@@ -101,8 +104,12 @@ pub struct PollerHandle {
     client: Arc<Client>,
     // unbounded: a full one would let a slow receiver of events lock itself out
     commands: mpsc::UnboundedSender<Command>,
-    next: Arc<AtomicU64>,
+    past: Past,
 }
+
+/// Every subscription of this process has its own id: one at a new poller is not taken for one at
+/// the poller before it.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Poller {
     /// Starts asking a source; what comes of it goes to `out`. A receiver that falls behind slows
@@ -124,7 +131,7 @@ impl Poller {
         Ok(PollerHandle {
             client,
             commands,
-            next: Arc::default(),
+            past: Past::default(),
         })
     }
 }
@@ -132,7 +139,7 @@ impl Poller {
 impl PollerHandle {
     /// Has a policy asked for at its ticks from now on, instead of what was asked for it before.
     pub fn subscribe(&self, key: PolicyKey, to: Subscription) -> SubscriptionId {
-        let id = SubscriptionId(self.next.fetch_add(1, Ordering::Relaxed));
+        let id = SubscriptionId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         self.tell(Command::Subscribe(key, id, to));
         id
     }
@@ -150,9 +157,11 @@ impl PollerHandle {
     }
 
     /// What the signals gave at each time from `from` to `to`, for rebuilding a policy's timers. An
-    /// answer that an engine warning puts in doubt is Unknown as a whole.
+    /// answer that an engine warning puts in doubt is Unknown as a whole. Policies of a namespace that
+    /// ask for the same soon after one another share the answers.
     pub async fn range(
         &self,
+        asker: Asker<'_>,
         signals: &[SignalQueries],
         from: Time,
         to: Time,
@@ -161,10 +170,10 @@ impl PollerHandle {
         let questions = Questions::of(signals);
         let delay = self.client.source().evaluation_delay;
         let ask = |query| {
-            self.client
-                .range(query, (from - delay, to - delay, step), Trust::Strict)
+            let span = (from - delay, to - delay, step);
+            self.past.range(&self.client, asker, query, span)
         };
-        let answers: Vec<Ranged> = join_all(questions.queries().iter().map(ask)).await;
+        let answers = join_all(questions.queries().iter().map(ask)).await;
         let Some(first) = answers.first() else {
             return Vec::new();
         };
@@ -182,10 +191,15 @@ impl PollerHandle {
     }
 
     /// What the signals gave at one time.
-    pub async fn instant(&self, signals: &[SignalQueries], at: Time) -> Vec<Observed> {
+    pub async fn instant(
+        &self,
+        asker: Asker<'_>,
+        signals: &[SignalQueries],
+        at: Time,
+    ) -> Vec<Observed> {
         let questions = Questions::of(signals);
         let at = at - self.client.source().evaluation_delay;
-        let ask = |query| self.client.instant(query, at);
+        let ask = |query| self.client.instant_as(asker, query, at);
         let answers: Vec<Answer> = join_all(questions.queries().iter().map(ask)).await;
         questions.readings(signals, |value, count| {
             Observed::new(
@@ -193,6 +207,11 @@ impl PollerHandle {
                 count.map(|(count, least)| (&answers[count], least)),
             )
         })
+    }
+
+    /// Whether somebody else has a handle of this poller, too.
+    pub fn is_shared(&self) -> bool {
+        self.commands.strong_count() > 1
     }
 
     /// How far the source's clock is ahead of ours, to about a second; `None` before it told.

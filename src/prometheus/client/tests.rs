@@ -226,7 +226,11 @@ async fn no_more_queries_are_under_way_than_allowed() {
     });
     let query = Query::unchecked("up");
     let deadline = Instant::now() + Duration::from_secs(5);
-    let asking = (0..20).map(|_| client.instant_by(&query, now(), deadline));
+    let asker = Asker {
+        circle: None,
+        wait: Wait::Until(deadline),
+    };
+    let asking = (0..20).map(|_| client.instant_as(asker, &query, now()));
     let answers = futures::future::join_all(asking).await;
     assert!(answers.iter().all(|a| a.reading == Reading::Value(42.0)));
     assert_eq!(seen.most.load(Ordering::SeqCst), 3);

@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::super::answer::Answer;
-use super::super::client::Client;
+use super::super::client::{Asker, Client, Wait};
 use super::super::clock::Clock;
 use super::super::metrics::PollerMetrics;
 use super::counsel::{Counsel, Heard};
@@ -186,10 +186,8 @@ impl<C: Clock> Actor<C> {
             .skipped_ticks
             .get_or_create(&label)
             .inc_by(due.skipped);
-        for policy in self.policies.values_mut() {
-            if due.again.contains(&policy.subscription.interval) {
-                policy.last = None;
-            }
+        if !due.again.is_empty() {
+            self.set_back(&due.again, now);
         }
         let starting: Vec<Span> = due.regular.iter().map(|(interval, _)| *interval).collect();
         self.give_up(&starting).await;
@@ -205,6 +203,17 @@ impl<C: Clock> Actor<C> {
                 let alone = (&key, policy.id, &policy.subscription.signals);
                 let plan = Arc::new(Plan::new(std::iter::once(alone)));
                 self.start(at, plan, None, policy.subscription.interval);
+            }
+        }
+    }
+
+    /// The times of these intervals come again. An answer to a tick that has not come yet is nobody's:
+    /// handed out, it would make all ticks up to then look overtaken.
+    fn set_back(&mut self, again: &[Span], now: Time) {
+        self.rounds.retain(|_, under_way| under_way.round.at <= now);
+        for policy in self.policies.values_mut() {
+            if again.contains(&policy.subscription.interval) {
+                policy.last = None;
             }
         }
     }
@@ -228,10 +237,14 @@ impl<C: Clock> Actor<C> {
         let time = at - source.evaluation_delay;
         let number = self.next_round;
         self.next_round += 1;
-        for (place, query) in plan.queries.iter().cloned().enumerate() {
-            let client = Arc::clone(&self.client);
+        for (place, circle) in plan.order.iter().cloned() {
+            let (client, query) = (Arc::clone(&self.client), plan.queries[place].clone());
             self.asked.spawn(async move {
-                let answer = client.instant_by(&query, time, deadline).await;
+                let asker = Asker {
+                    circle: Some(&circle),
+                    wait: Wait::Until(deadline),
+                };
+                let answer = client.instant_as(asker, &query, time).await;
                 (number, place, answer)
             });
         }

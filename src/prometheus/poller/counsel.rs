@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::advice::{Advice, Facts, of_signal};
 use super::super::answer::Answer;
-use super::super::client::Client;
+use super::super::client::{Asker, Client, Wait};
 use super::super::query::Query;
 use super::super::signals::SignalQueries;
 use super::{PolicyKey, Subscription, SubscriptionId};
@@ -93,11 +93,11 @@ impl Counsel {
             self.next = self.policies.values().map(|p| p.at).min();
             return;
         }
-        let asker = Asker {
+        let pass = Pass {
             client: Arc::clone(&self.client),
             answers: HashMap::new(),
         };
-        self.asking.spawn(asker.ask_all(due, time));
+        self.asking.spawn(pass.ask_all(due, time));
     }
 
     /// Waits for what is being asked; `None` while nothing is.
@@ -128,15 +128,15 @@ impl Counsel {
     }
 }
 
-/// One pass: each different query once.
-struct Asker {
+/// One pass: each different query once, which takes the turn of the first who asks it.
+struct Pass {
     client: Arc<Client>,
     answers: HashMap<(Query, Time), Answer>,
 }
 
 type Asked = Vec<(PolicyKey, SubscriptionId, Option<Vec<Advice>>)>;
 
-impl Asker {
+impl Pass {
     async fn ask_all(
         mut self,
         policies: Vec<(PolicyKey, SubscriptionId, Subscription)>,
@@ -144,56 +144,70 @@ impl Asker {
     ) -> Asked {
         let mut results = Vec::with_capacity(policies.len());
         for (key, id, subscription) in policies {
-            let advice = self.ask_for(&subscription, now).await;
+            let advice = self.ask_for(&key.namespace, &subscription, now).await;
             results.push((key, id, advice));
         }
         results
     }
 
     /// The advice for a policy; `None` where the source could not be asked.
-    async fn ask_for(&mut self, subscription: &Subscription, now: Time) -> Option<Vec<Advice>> {
+    async fn ask_for(
+        &mut self,
+        namespace: &str,
+        subscription: &Subscription,
+        now: Time,
+    ) -> Option<Vec<Advice>> {
+        let asker = Asker {
+            circle: Some(namespace),
+            wait: Wait::Patiently,
+        };
         let mut advice = Vec::new();
         for (index, signal) in subscription.signals.iter().enumerate() {
-            let facts = self.facts(signal, now).await?;
+            let facts = self.facts(asker, signal, now).await?;
             advice.extend(of_signal(index, signal, &facts, &subscription.thresholds));
         }
         Some(advice)
     }
 
-    async fn facts(&mut self, signal: &SignalQueries, now: Time) -> Option<Facts> {
+    async fn facts(
+        &mut self,
+        asker: Asker<'_>,
+        signal: &SignalQueries,
+        now: Time,
+    ) -> Option<Facts> {
         let mut facts = Facts::default();
         if let Some(query) = &signal.samples {
-            facts.samples = self.samples(query, now).await?;
+            facts.samples = self.samples(asker, query, now).await?;
             // a second look at a series that may only be young
             if let Some(window) = signal.window.filter(|_| facts.samples == Some(1.0)) {
-                facts.samples_before = self.samples(query, now - window).await?;
+                facts.samples_before = self.samples(asker, query, now - window).await?;
             }
         }
         if let Some(query) = &signal.errors_exist {
-            facts.errors = self.samples(query, now).await?;
+            facts.errors = self.samples(asker, query, now).await?;
         }
         if let Some(query) = &signal.top {
-            facts.top = self.reading(query, now).await?.value();
+            facts.top = self.reading(asker, query, now).await?.value();
         }
         Some(facts)
     }
 
     /// A number of samples, where no series has none.
-    async fn samples(&mut self, query: &Query, at: Time) -> Option<Option<f64>> {
-        Some(match self.reading(query, at).await? {
+    async fn samples(&mut self, asker: Asker<'_>, query: &Query, at: Time) -> Option<Option<f64>> {
+        Some(match self.reading(asker, query, at).await? {
             Reading::Unknown(Unknown::Empty) => Some(0.0),
             reading => reading.value(),
         })
     }
 
     /// A reading; `None` where the source could not be asked.
-    async fn reading(&mut self, query: &Query, at: Time) -> Option<Reading> {
+    async fn reading(&mut self, asker: Asker<'_>, query: &Query, at: Time) -> Option<Reading> {
         let asked = (query.clone(), at);
         let answer = if let Some(answer) = self.answers.get(&asked) {
             answer.clone()
         } else {
             let time = at - self.client.source().evaluation_delay;
-            let answer = self.client.instant(query, time).await;
+            let answer = self.client.instant_as(asker, query, time).await;
             self.answers.insert(asked, answer.clone());
             answer
         };

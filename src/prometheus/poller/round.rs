@@ -1,5 +1,7 @@
 //! Many policies' queries, each asked once, and their answers handed back to all who asked.
 
+mod order;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -77,6 +79,8 @@ pub(super) struct Plan {
     members: Vec<Member>,
     /// For each query the members that wait for it, each once.
     waiting: Vec<Vec<usize>>,
+    /// The queries in the order in which to ask them, by place, and whose turn each takes.
+    pub(super) order: Vec<(usize, Arc<str>)>,
 }
 
 #[derive(Debug)]
@@ -119,6 +123,7 @@ impl Plan {
             });
         }
         Self {
+            order: order::order(&members, &waiting),
             queries: questions.queries,
             members,
             waiting,

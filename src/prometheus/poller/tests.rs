@@ -1,204 +1,19 @@
 //! The poller against a real server on loopback, with a clock that a test can move.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicI64;
+mod bench;
+mod fairness;
+
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::Response;
-use axum::routing::post;
-use prometheus_http_query::reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 use super::super::advice::AdviceKind;
-use super::super::clock::SystemClock;
 use super::super::query::Query;
-use super::super::signals::Count;
 use super::*;
 use crate::decide::Unknown;
 use crate::policy::Direction;
-
-/// What the server answers to each query, and what it was asked: query, time, moment.
-#[derive(Default)]
-struct Server {
-    answers: Mutex<HashMap<String, (String, Duration)>>,
-    asked: Mutex<Vec<(String, String)>>,
-}
-
-impl Server {
-    fn says(&self, query: &str, value: &str) {
-        self.says_after(query, value, Duration::ZERO);
-    }
-
-    fn says_after(&self, query: &str, value: &str, pause: Duration) {
-        let mut answers = self.answers.lock().expect("unpoisoned");
-        answers.insert(query.to_owned(), (value.to_owned(), pause));
-    }
-
-    fn asked(&self, query: &str) -> Vec<String> {
-        let asked = self.asked.lock().expect("unpoisoned");
-        asked
-            .iter()
-            .filter(|(q, _)| q == query)
-            .map(|(_, time)| time.clone())
-            .collect()
-    }
-}
-
-async fn respond(State(server): State<Arc<Server>>, body: String) -> Response<String> {
-    let url = Url::parse(&format!("http://form/?{body}")).expect("a form");
-    let form: HashMap<_, _> = url.query_pairs().into_owned().collect();
-    let (query, time) = (
-        form["query"].clone(),
-        form.get("time").or(form.get("start")).cloned(),
-    );
-    let known = server
-        .answers
-        .lock()
-        .expect("unpoisoned")
-        .get(&query)
-        .cloned();
-    let time = time.unwrap_or_default();
-    server
-        .asked
-        .lock()
-        .expect("unpoisoned")
-        .push((query, time.clone()));
-    let (value, pause) = known.unwrap_or_default();
-    sleep(pause).await;
-    let (kind, sample) = if form.contains_key("start") {
-        ("matrix", format!("\"values\":[[{time},\"{value}\"]]"))
-    } else {
-        ("vector", format!("\"value\":[{time},\"{value}\"]"))
-    };
-    let series = if value.is_empty() {
-        String::new()
-    } else {
-        format!("{{\"metric\":{{}},{sample}}}")
-    };
-    let body = format!(
-        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"{kind}\",\"result\":[{series}]}}}}"
-    );
-    Response::builder()
-        .header("content-type", "application/json")
-        .body(body)
-        .expect("a response")
-}
-
-/// The machine's clock, moved.
-#[derive(Clone, Default)]
-struct Moved(Arc<AtomicI64>);
-
-impl Clock for Moved {
-    fn now(&self) -> Time {
-        SystemClock.now() + Span::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-struct Bench {
-    server: Arc<Server>,
-    clock: Moved,
-    handle: PollerHandle,
-    events: mpsc::Receiver<PollerEvent>,
-}
-
-async fn bench(change: impl FnOnce(&mut Source)) -> Bench {
-    crate::tls::install();
-    let server = Arc::new(Server::default());
-    let app = Router::new()
-        .route("/api/v1/query", post(respond))
-        .route("/api/v1/query_range", post(respond))
-        .with_state(Arc::clone(&server));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let mut source = Source::new("default", url);
-    change(&mut source);
-    let (out, events) = mpsc::channel(1024);
-    let clock = Moved::default();
-    let handle = Poller::spawn(source, out, PollerMetrics::default(), clock.clone());
-    Bench {
-        server,
-        clock,
-        handle: handle.expect("a good source"),
-        events,
-    }
-}
-
-impl Bench {
-    async fn event(&mut self) -> PollerEvent {
-        let event = timeout(Duration::from_secs(5), self.events.recv()).await;
-        event.expect("an event in time").expect("a poller")
-    }
-
-    async fn observation(&mut self) -> Observation {
-        loop {
-            if let PollerEvent::Observation(observation) = self.event().await {
-                return observation;
-            }
-        }
-    }
-
-    /// The observations of the first tick that has this many: subscribing takes a moment, in which
-    /// a tick may fall.
-    async fn tick_of(&mut self, policies: usize) -> Vec<Observation> {
-        let mut ticks: HashMap<Time, Vec<Observation>> = HashMap::new();
-        for _ in 0..10 * policies {
-            let observation = self.observation().await;
-            let tick = ticks.entry(observation.at).or_default();
-            tick.push(observation);
-            if tick.len() == policies {
-                return std::mem::take(tick);
-            }
-        }
-        Vec::new()
-    }
-
-    async fn advice(&mut self) -> Vec<Advice> {
-        loop {
-            if let PollerEvent::Advice { advice, .. } = self.event().await {
-                return advice;
-            }
-        }
-    }
-}
-
-fn key(name: &str) -> PolicyKey {
-    PolicyKey {
-        namespace: "bots".to_owned(),
-        name: name.to_owned(),
-    }
-}
-
-fn signal(value: &str, count: Option<(&str, f64)>) -> SignalQueries {
-    SignalQueries {
-        name: "s".to_owned(),
-        value: Query::unchecked(value),
-        count: count.map(|(query, at_least)| Count {
-            query: Query::unchecked(query),
-            at_least,
-        }),
-        top: None,
-        samples: None,
-        errors_exist: None,
-        window: None,
-    }
-}
-
-fn every(millis: i64, signals: &[SignalQueries]) -> Subscription {
-    Subscription {
-        interval: Span::from_millis(millis),
-        signals: signals.into(),
-        thresholds: Arc::from([]),
-    }
-}
-
-fn readings(observation: &Observation) -> Vec<Reading> {
-    observation.readings.iter().map(|o| o.reading).collect()
-}
+use bench::{bench, every, key, readings, signal};
 
 #[tokio::test]
 async fn policies_of_one_interval_share_their_queries_and_their_time() {
@@ -349,6 +164,29 @@ async fn after_a_jump_of_the_clock_there_is_one_tick_and_no_burst() {
 }
 
 #[tokio::test]
+async fn a_tick_under_way_while_the_clock_is_set_back_does_not_silence_those_after_it() {
+    let mut bench = bench(|_| {}).await;
+    bench
+        .server
+        .says_after("a", "1", Duration::from_millis(350));
+    bench
+        .handle
+        .subscribe(key("x"), every(400, &[signal("a", None)]));
+    let before = bench.observation().await.at;
+    let asked = bench.server.asked("a").len();
+    while bench.server.asked("a").len() == asked {
+        sleep(Duration::from_millis(5)).await;
+    }
+    bench.clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
+    // anything that has the clock looked at before the answer comes
+    bench.handle.unsubscribe(&key("y"));
+    for _ in 0..3 {
+        let again = bench.observation().await.at;
+        assert!(again < before, "{again}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_asked_for_an_older_spec_is_not_handed_out() {
     let mut bench = bench(|_| {}).await;
     bench
@@ -385,7 +223,7 @@ async fn the_past_can_be_asked_for() {
     bench.server.says("n", "9");
     let signals = [signal("a", Some(("n", 2.0))), signal("none", None)];
     let at = Time::from_millis(100_000);
-    let observed = bench.handle.instant(&signals, at).await;
+    let observed = bench.handle.instant(Asker::default(), &signals, at).await;
     assert_eq!(
         (observed[0].reading, observed[0].count),
         (Reading::Value(5.0), Some(Reading::Value(9.0)))
@@ -394,7 +232,7 @@ async fn the_past_can_be_asked_for() {
     let to = at + Span::from_secs(10);
     let points = bench
         .handle
-        .range(&signals, at, to, Span::from_secs(5))
+        .range(Asker::default(), &signals, at, to, Span::from_secs(5))
         .await;
     let empty = Reading::Unknown(Unknown::Empty);
     assert_eq!(

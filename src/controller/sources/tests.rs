@@ -1,0 +1,112 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::reflector;
+use prometheus_client::registry::Registry;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+fn key(name: &str) -> PolicyKey {
+    PolicyKey {
+        namespace: "bots".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn subscription() -> Subscription {
+    Subscription {
+        interval: Span::from_secs(5),
+        signals: Arc::from([]),
+        thresholds: Arc::from([]),
+    }
+}
+
+fn source(name: &str) -> MetricsSource {
+    let object = serde_json::json!({
+        "apiVersion": "brownout.dev/v1alpha1",
+        "kind": "MetricsSource",
+        "metadata": { "name": name },
+        "spec": { "prometheus": { "url": "http://127.0.0.1:1" } },
+    });
+    serde_json::from_value(object).expect("a MetricsSource")
+}
+
+/// The sources `default` and `other`, and what the pollers count.
+fn sources() -> (Sources, Registry) {
+    crate::tls::install();
+    let (store, mut writer) = reflector::store();
+    let other = kube::runtime::watcher::Event::Apply(source("other"));
+    writer.apply_watcher_event(&other);
+    let (metrics, mut registry) = (PollerMetrics::default(), Registry::default());
+    metrics.register(&mut registry);
+    let (events, _) = mpsc::channel(1);
+    let default = Some("http://127.0.0.1:1".to_owned());
+    (Sources::new(store, default, events, metrics), registry)
+}
+
+fn running(sources: &Sources) -> Vec<String> {
+    let mut names: Vec<_> = sources.lock().running.keys().cloned().collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_poller_ends_with_the_last_policy_that_asks_it() {
+    let (sources, _) = sources();
+    for name in ["a", "b"] {
+        let made = sources.subscribe(&key(name), "default", subscription());
+        assert!(made.is_ok());
+    }
+    sources.unsubscribe(&key("a"));
+    assert_eq!(running(&sources), ["default"]);
+    // by asking another
+    let past = sources.poller("default", "bots").ok();
+    assert!(
+        sources
+            .subscribe(&key("b"), "other", subscription())
+            .is_ok()
+    );
+    assert_eq!(running(&sources), ["default", "other"]);
+    // whose past was being asked for, and which is gone now
+    drop(past);
+    sources.end_unasked();
+    assert_eq!(running(&sources), ["other"]);
+}
+
+#[tokio::test]
+async fn the_series_of_a_source_end_with_its_poller() {
+    let (sources, registry) = sources();
+    let shown = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a string");
+        text
+    };
+    let until = |there: bool| {
+        let shown = &shown;
+        timeout(Duration::from_secs(5), async move {
+            while shown().contains("source=\"default\"") != there {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+    };
+    let poller = sources.poller("default", "bots").expect("a poller");
+    let made = sources.subscribe(&key("a"), "default", subscription());
+    assert!(made.is_ok());
+    sources.metrics.touch();
+    until(true).await.expect("series");
+    sources.unsubscribe(&key("a"));
+    drop(poller);
+    sources.end_unasked();
+    until(false).await.expect("no series");
+}
+
+#[tokio::test]
+async fn a_new_poller_takes_no_id_of_an_older_one() {
+    let (sources, _) = sources();
+    let mut ids = std::collections::HashSet::new();
+    for source in ["default", "other", "default"] {
+        let id = sources.subscribe(&key("a"), source, subscription());
+        assert!(ids.insert(id.expect("a subscription")));
+    }
+}
