@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use brownout::api::BotDegradationPolicy;
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::Api;
@@ -25,6 +25,7 @@ const SETTLED: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(300);
 /// So often readiness is looked at: fine enough for a figure in milliseconds.
 const GLANCE: Duration = Duration::from_millis(2);
+const SELDOM: Duration = Duration::from_millis(500);
 /// So many requests are under way while policies are made.
 const AT_ONCE: usize = 8;
 /// The operator's name in the audit log.
@@ -48,8 +49,8 @@ pub(super) async fn measure(
 
     let began = Instant::now();
     crowd.create(sharing).await?;
-    crowd.await_all_ready(&operator).await?;
-    line("made and Ready", millis(began.elapsed()));
+    crowd.await_all_decided(&operator).await?;
+    line("made, Ready and decided on", millis(began.elapsed()));
     steady(environment, &operator, plan.watched).await?;
     restart(&crowd, &operator).await?;
     crowd.remove().await?;
@@ -121,13 +122,19 @@ impl Crowd {
             .await
     }
 
-    /// Ready, and decided on at least once.
-    async fn await_all_ready(&self, operator: &Operator) -> Result<()> {
-        await_condition("all policies to be Ready", LONG, || async {
-            let text = operator.metrics().await?;
-            let ready = sum(&text, "brownout_policy_ready{");
-            let all = f64::from(self.count);
-            let done = ready >= all && sum(&text, "brownout_evaluations_total") >= all;
+    /// Ready, and decided on since the operator started. The live JSON is large, so it is asked for
+    /// seldom: what is measured should not be the measuring.
+    async fn await_all_decided(&self, operator: &Operator) -> Result<()> {
+        await_condition("all policies to be decided on", LONG, || async {
+            tokio::time::sleep(SELDOM).await;
+            let ready = sum(&operator.metrics().await?, "brownout_policy_ready{");
+            if ready < f64::from(self.count) {
+                return Ok(None);
+            }
+            let live = operator.policies().await?;
+            let all = live["policies"].as_array().context("no policies")?;
+            let decided = |policy: &&serde_json::Value| !policy["evaluatedAt"].is_null();
+            let done = all.iter().filter(decided).count() >= usize::try_from(self.count)?;
             Ok(done.then_some(()))
         })
         .await
@@ -231,7 +238,7 @@ async fn restart(crowd: &Crowd, operator: &Operator) -> Result<()> {
     let began = Instant::now();
     let ready = from_start_to_ready(operator).await?;
     line("start to ready with them", millis(ready));
-    crowd.await_all_ready(operator).await?;
+    crowd.await_all_decided(operator).await?;
     let usage = Usage::of(operator.pid()?)?;
     let all = format!(
         "{} ({} of CPU, {} peak)",
