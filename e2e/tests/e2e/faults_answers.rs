@@ -37,7 +37,7 @@ apiVersion: brownout.dev/v1alpha1
 kind: BotDegradationPolicy
 metadata: {name: POLICY}
 spec:
-  interval: 1s
+  interval: 2s # and so long may an answer take, on a busy machine too
   source: SOURCE
   signals: [{name: backlog, query: 'max(bot_queue_depth{job=\"NAMESPACE\"})'}]
   features: [{name: animations, tier: Luxury}]
@@ -45,8 +45,8 @@ spec:
   - name: shed-luxury
     when: {any: [{signal: backlog, above: '200'}]}
     tiers: {luxury: Disabled}
-  recovery: {after: 2s}
-  missing: {after: 3s}
+  recovery: {after: 4s}
+  missing: {after: 5s}
 ";
 
 /// Long enough for all policies on a busy machine.

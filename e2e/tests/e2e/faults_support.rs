@@ -46,8 +46,11 @@ pub(crate) async fn await_level(
     level: i32,
 ) -> Result<BotDegradationPolicyStatus> {
     let what = format!("level {level}");
+    // The level is in status before it is carried out; the condition says that it has been.
+    let carried_out = format!("level {level} ");
     await_status(ctx, name, &what, |status| {
-        status.level == level && status.observed_generation.is_some()
+        let degraded = condition(status, brownout::api::conditions::DEGRADED);
+        status.level == level && degraded.is_some_and(|c| c.message.starts_with(&carried_out))
     })
     .await
 }
