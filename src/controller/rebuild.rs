@@ -134,12 +134,22 @@ impl<'a> Replay<'a> {
         let interval = self.past.policy.interval;
         let (mut next, mut began) = (self.from, now());
         let mut wait = Wait::Patiently;
-        for _ in 0..=MOST_CATCHING_UP {
+        for round in 0..=MOST_CATCHING_UP {
             let to = began.last_tick(interval);
             if next > to {
                 return;
             }
             self.ticks(poller, wait, (next, to), began).await;
+            // A source that says nothing says no more the next time, and one that is slower than the
+            // ticks is never caught up with: deciding waits for neither.
+            let (silent, mute) = (
+                self.unanswered.iter().all(|unanswered| *unanswered),
+                self.unanswered.iter().any(|unanswered| *unanswered),
+            );
+            let slow = now() - began > interval.times(4);
+            if silent || (round > 0 && (mute || slow)) {
+                return;
+            }
             (next, began) = (to + interval, now());
             // What is missing now is what the ticks would ask: it does not stand behind the whole
             // past of all other policies.
