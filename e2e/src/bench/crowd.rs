@@ -14,7 +14,7 @@ use super::counts::{Counts, sum};
 use super::figures::{heading, line, mebibytes, millis};
 use super::policies::{Sharing, policy};
 use super::usage::Usage;
-use crate::audit::AuditEvent;
+use crate::audit::Mark;
 use crate::environment::Environment;
 use crate::exporter::Exporter;
 use crate::http;
@@ -47,10 +47,14 @@ pub(super) async fn measure(
     line("start to ready without policies", millis(ready));
     idle(&operator).await?;
 
-    let began = Instant::now();
+    let (began, mark) = (Instant::now(), environment.cluster.audit()?.mark()?);
     crowd.create(sharing).await?;
     crowd.await_all_decided(&operator).await?;
     line("made, Ready and decided on", millis(began.elapsed()));
+    line(
+        "writes to the API server, reads, until then",
+        requests(environment, mark)?,
+    );
     steady(environment, &operator, plan.watched).await?;
     restart(&crowd, &operator).await?;
     crowd.remove().await?;
@@ -221,15 +225,19 @@ async fn steady(environment: &Environment, operator: &Operator, watched: Duratio
         "queries without an answer, ticks skipped",
         format!("{}, {}", late.0, late.1),
     );
-    let requests: Vec<AuditEvent> = audit.since(mark)?;
-    let ours = requests.iter().filter(|event| event.user.username == USER);
-    let (writes, reads): (Vec<_>, Vec<_>) = ours.partition(|event| event.is_write());
-    let per = format!("{}, {} in {seconds:.0} s", writes.len(), reads.len());
-    line("writes to the API server, reads", per);
-    for write in writes.iter().take(5) {
-        line("  such as", write);
-    }
+    line(
+        &format!("writes to the API server, reads, in {seconds:.0} s"),
+        requests(environment, mark)?,
+    );
     Ok(())
+}
+
+/// What the operator has asked of the API server since then.
+fn requests(environment: &Environment, mark: Mark) -> Result<String> {
+    let all = environment.cluster.audit()?.since(mark)?;
+    let ours = all.iter().filter(|event| event.user.username == USER);
+    let (writes, reads): (Vec<_>, Vec<_>) = ours.partition(|event| event.is_write());
+    Ok(format!("{}, {}", writes.len(), reads.len()))
 }
 
 /// After the restart each policy's timers are rebuilt from the past before it is decided on again.
