@@ -1,7 +1,8 @@
 //! The operator's two read-only ports: health and metrics on one, the live state on another.
 //!
 //! The live port tells every reader everything (the API server's service proxy cannot tell callers
-//! apart), so nothing secret is in it and a `NetworkPolicy` binds it.
+//! apart), so nothing secret is in it; who wants to keep pods from it
+//! binds it by a `NetworkPolicy`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -39,12 +39,6 @@ pub const FORBIDDEN: &str = "Forbidden";
 
 /// Degraded is False: the level is Normal.
 pub const NORMAL: &str = "Normal";
-/// Degraded: a level's comparisons fired.
-pub const ESCALATED: &str = "Escalated";
-/// Degraded, or `MetricsAvailable` is False: signals have been Unknown for `missing.after`.
-pub const BLIND: &str = "Blind";
-/// Degraded still: one level was taken back.
-pub const RECOVERED: &str = "Recovered";
 /// Degraded still: something keeps the level from being taken back.
 pub const HOLDING: &str = "Holding";
 /// The level changed because the spec did, and it is no flap.
@@ -57,8 +51,6 @@ pub const SIGNALS_RETURNED: &str = "SignalsReturned";
 pub const PIN_HOLDS: &str = "PinHolds";
 /// Pinned is False: there is no pin.
 pub const NO_PIN: &str = "NoPin";
-/// Pinned is False: the pin's time is over.
-pub const PIN_EXPIRED: &str = "PinExpired";
 /// Pinned is False: the pin annotations cannot be understood.
 pub const PIN_INVALID: &str = "PinInvalid";
 /// Flapping: the level went up and down too often, recovery is held.
