@@ -1,5 +1,6 @@
 //! What the API server was asked, by whom: its audit log, read back.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,9 @@ pub struct AuditEvent {
     pub response_status: Option<AuditStatus>,
     /// When it was asked, RFC 3339.
     pub request_received_timestamp: jiff::Timestamp,
+    /// What the server's own parts noted, such as why it was allowed.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Who asked.
@@ -93,6 +97,22 @@ pub struct AuditStatus {
 }
 
 impl AuditEvent {
+    /// Whether the asker has no right to it: not what an admission policy refuses, nor a quota.
+    pub fn is_unauthorized(&self) -> bool {
+        let decision = self.annotations.get("authorization.k8s.io/decision");
+        decision.is_some_and(|decision| decision == "forbid")
+    }
+
+    /// Kind and name of the role that allowed it, from the authorizer's
+    /// `RBAC: allowed by RoleBinding "b/ns" of Role "name" to User "who"`.
+    pub fn granted_by(&self) -> Option<(&str, &str)> {
+        let reason = self.annotations.get("authorization.k8s.io/reason")?;
+        let (_, role) = reason.split_once(" of ")?;
+        let (kind, rest) = role.split_once(" \"")?;
+        let (name, _) = rest.split_once('"')?;
+        Some((kind, name))
+    }
+
     /// Whether the request could have changed something, even if it was refused.
     pub fn is_write(&self) -> bool {
         matches!(
@@ -147,6 +167,13 @@ impl AuditLog {
 
     /// Every request answered since `mark`.
     pub fn since(&self, mark: Mark) -> Result<Vec<AuditEvent>> {
+        let mut events = self.stages_since(mark)?;
+        events.retain(|event| event.stage == "ResponseComplete");
+        Ok(events)
+    }
+
+    /// As [`AuditLog::since`], also with what is being answered: watches that go on.
+    pub fn stages_since(&self, mark: Mark) -> Result<Vec<AuditEvent>> {
         let mut file = File::open(&self.path)
             .with_context(|| format!("cannot read {}", self.path.display()))?;
         file.seek(SeekFrom::Start(mark.0))?;
@@ -154,9 +181,7 @@ impl AuditLog {
         for line in BufReader::new(file).lines() {
             let line = line?;
             // the last line may be half written: it belongs to the next reading
-            if let Ok(event) = serde_json::from_str::<AuditEvent>(&line)
-                && event.stage == "ResponseComplete"
-            {
+            if let Ok(event) = serde_json::from_str::<AuditEvent>(&line) {
                 events.push(event);
             }
         }

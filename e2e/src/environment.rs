@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use tokio::sync::OnceCell;
 
 use crate::cluster::Cluster;
 use crate::paths;
 use crate::progress::Progress;
 use crate::prometheus::{self, Prometheus};
+use crate::rights::Rights;
 use crate::run_dir::RunDir;
 use crate::tools::{Tool, find_or_build_all};
 
@@ -19,6 +21,7 @@ pub struct Environment {
     pub prometheus: Prometheus,
     /// The run's folder: its logs, and the way to end everything.
     pub run: Arc<RunDir>,
+    rights: OnceCell<Rights>,
 }
 
 impl Environment {
@@ -44,6 +47,7 @@ impl Environment {
             cluster,
             prometheus,
             run,
+            rights: OnceCell::new(),
         })
     }
 
@@ -54,6 +58,17 @@ impl Environment {
             cluster.install_crds(&crds).await?;
         }
         Ok(cluster)
+    }
+
+    /// The shipped rights of operators, installed by the first who asks.
+    pub async fn rights(&self) -> Result<&Rights> {
+        let install = || Rights::install(&self.cluster);
+        self.rights.get_or_try_init(install).await
+    }
+
+    /// The shipped rights, if anybody asked for them.
+    pub fn rights_in_use(&self) -> Option<&Rights> {
+        self.rights.get()
     }
 
     /// Ends everything and removes what it stored. There is nothing worth a graceful end in it.

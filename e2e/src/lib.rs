@@ -10,6 +10,7 @@
 //! - [`demo`] plays a story on it
 //! - [`bench`] measures what it costs and how quick it is
 //! - [`harness`] is the frame around end-to-end tests
+//! - [`rights`] are the operators', as shipped, and what a run showed of them
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
 pub mod answer_proxy;
@@ -38,6 +39,7 @@ pub mod ports;
 pub mod process;
 pub mod progress;
 pub mod prometheus;
+pub mod rights;
 pub mod run_dir;
 pub mod signals;
 mod spawn;

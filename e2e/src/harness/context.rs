@@ -16,6 +16,7 @@ use crate::environment::Environment;
 use crate::exporter::Exporter;
 use crate::operator::{self, Operator};
 use crate::prometheus::{self, Prometheus};
+use crate::rights::OPERATORS;
 
 /// Prometheus throttles its discovery: when many targets come at once, one waits some seconds.
 const FIRST_SCRAPE: Duration = Duration::from_secs(30);
@@ -162,13 +163,19 @@ impl Ctx {
         format!("brownout:{}", self.namespace)
     }
 
+    /// A user with what the manifests grant the operator, and nothing more.
     async fn operator_kubeconfig(&self) -> Result<std::path::PathBuf> {
         if self.cluster().audit().is_err() {
             return Ok(self.cluster().kubeconfig().to_path_buf()); // brought along: no other identity to be had
         }
+        let user = self.operator_user();
+        let rights = self.environment.rights().await?;
+        rights
+            .own_namespace(self.cluster(), &self.namespace, &user)
+            .await?;
         Ok(self
             .cluster()
-            .user(&self.operator_user(), Some("system:masters"))
+            .user(&user, Some(OPERATORS))
             .await?
             .kubeconfig)
     }

@@ -13,9 +13,11 @@ use anyhow::{Context as _, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
+use crate::audit::Mark;
 use crate::environment::Environment;
 use crate::http;
 use crate::progress::{describe, say};
+use crate::rights;
 use crate::run_dir::RunDir;
 use crate::signals::stop_requested;
 
@@ -77,10 +79,41 @@ pub fn run(trials: Vec<Trial>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let conclusion = libtest_mimic::run(&arguments, trials);
+    let mut code = conclusion.exit_code();
     if let Some(Ok(environment)) = ENVIRONMENT.get() {
+        let whole = conclusion.num_filtered_out == 0 && conclusion.num_ignored == 0;
+        match rights_verdict(environment, whole) {
+            Ok(said) => say(format!("rights: {said}")),
+            Err(wrong) => {
+                say(format!("rights: FAILED: {}", describe(&wrong)));
+                environment.run.keep_logs();
+                code = ExitCode::FAILURE;
+            }
+        }
         environment.stop();
     }
-    conclusion.exit_code()
+    code
+}
+
+/// Whether the operators of a whole run needed all that the manifests grant, and nothing more.
+fn rights_verdict(environment: &Environment, whole: bool) -> Result<String> {
+    let Ok(audit) = environment.cluster.audit() else {
+        return Ok("NOT JUDGED, a cluster that was brought along has no audit log to read".into());
+    };
+    let Some(rights) = environment.rights_in_use() else {
+        return Ok("NOT JUDGED, no test started an operator".into());
+    };
+    let verdict = rights::judge(rights.shipped(), audit.stages_since(Mark::START)?, |user| {
+        rights.is_pardoned(user)
+    });
+    if verdict.is_good() {
+        return Ok(verdict.to_string());
+    }
+    if !whole && verdict.refused.is_empty() {
+        let (used, all) = (verdict.used.len(), verdict.used.len() + verdict.unused.len());
+        return Ok(format!("NOT JUDGED, since not all tests ran: {used} of {all} used"));
+    }
+    anyhow::bail!("{verdict}")
 }
 
 /// The one environment, started by the first test that asks.
