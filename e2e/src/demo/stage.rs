@@ -23,12 +23,11 @@ use processes::Processes;
 
 const POLICY: &str = include_str!("../../demo/policy.yaml");
 /// The bot as it is shipped, with its workers.
-const BOT: &str = include_str!("../../../manifests/examples/chatbotler.yaml");
+const BOT: &str = "manifests/examples/chatbotler.yaml";
 
 /// The names in those manifests.
 const NAME: &str = "chatbotler";
 const FLAGS: &str = "chatbotler-flags";
-const OPERATOR_ACCOUNT: (&str, &str) = ("brownout-system", "brownout");
 
 const READY: Duration = Duration::from_secs(60);
 

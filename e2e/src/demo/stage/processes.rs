@@ -4,19 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{BOT, BOT_OPTIONS, FLAGS, NAME, OPERATOR_ACCOUNT, Place};
+use super::{BOT, BOT_OPTIONS, FLAGS, NAME, Place};
 use crate::bot::{self, Bot};
 use crate::demo::step;
 use crate::environment::Environment;
 use crate::operator::{self, Operator};
-
-/// The operator's account, as it is shipped, so that the demo also shows that its rights are enough.
-const OPERATOR: [&str; 4] = [
-    include_str!("../../../../manifests/base/namespace.yaml"),
-    include_str!("../../../../manifests/base/service-account.yaml"),
-    include_str!("../../../../manifests/base/cluster-role.yaml"),
-    include_str!("../../../../manifests/base/cluster-role-binding.yaml"),
-];
+use crate::shipped;
 
 /// Dropping it ends both.
 pub(super) struct Processes {
@@ -50,10 +43,11 @@ pub(super) fn check() -> Result<()> {
 }
 
 async fn start_operator(environment: &Environment, namespace: &str) -> Result<Operator> {
-    let (home, name) = OPERATOR_ACCOUNT;
-    for manifest in OPERATOR {
-        environment.cluster.apply(manifest, home).await?;
-    }
+    // its account as it is shipped, so that the demo also shows that the rights are enough
+    let (home, name) = shipped::OPERATOR_ACCOUNT;
+    let mut account = shipped::base()?;
+    account.retain(|object| object["kind"] != "Deployment");
+    environment.cluster.apply_objects(&account, home).await?;
     let account = environment.cluster.service_account(home, name).await?;
     let options = operator::Options {
         name: "operator".to_owned(),
@@ -67,7 +61,8 @@ async fn start_operator(environment: &Environment, namespace: &str) -> Result<Op
 
 /// The bot is a service account that may watch its own flags only.
 async fn start_bot(environment: &Environment, namespace: &str) -> Result<Bot> {
-    environment.cluster.apply(BOT, namespace).await?;
+    let bot = shipped::manifest(BOT)?;
+    environment.cluster.apply_objects(&bot, namespace).await?;
     let account = environment.cluster.service_account(namespace, NAME).await?;
     let options = bot::Options {
         name: "bot".to_owned(),
