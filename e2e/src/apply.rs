@@ -9,6 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, ResourceExt};
+use serde::Deserialize as _;
 
 use crate::cluster::Cluster;
 use crate::wait::await_condition;
@@ -21,8 +22,26 @@ impl Cluster {
     pub async fn apply(&self, yaml: &str, namespace: &str) -> Result<Vec<DynamicObject>> {
         let documents: Vec<DynamicObject> =
             serde_saphyr::from_multiple(yaml).context("not YAML of Kubernetes objects")?;
+        self.apply_all(&documents, namespace).await
+    }
+
+    /// As [`Cluster::apply`], for objects that a text was made into already.
+    pub async fn apply_objects(
+        &self,
+        objects: &[serde_json::Value],
+        namespace: &str,
+    ) -> Result<Vec<DynamicObject>> {
+        let objects: Result<Vec<_>, _> = objects.iter().map(DynamicObject::deserialize).collect();
+        self.apply_all(&objects?, namespace).await
+    }
+
+    async fn apply_all(
+        &self,
+        documents: &[DynamicObject],
+        namespace: &str,
+    ) -> Result<Vec<DynamicObject>> {
         let mut applied = Vec::with_capacity(documents.len());
-        for document in &documents {
+        for document in documents {
             applied.push(self.apply_one(document, namespace).await?);
         }
         Ok(applied)

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use brownout::policy::State;
 use serde::Deserialize;
 
 use crate::cluster::Cluster;
@@ -47,7 +48,7 @@ pub struct Bot {
 }
 
 /// What the bot says of itself.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The degradation level that it obeys.
@@ -61,21 +62,19 @@ pub struct Status {
 }
 
 /// One thing that the bot can do.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Feature {
     /// As the policy calls it.
     pub name: String,
-    /// `Enabled`, `Reduced` or `Disabled`.
-    pub state: String,
-    /// What the page says of it.
-    pub text: String,
+    /// What it is at this level.
+    pub state: State,
 }
 
 impl Status {
-    /// The state of a feature; empty for what the bot does not know.
-    pub fn state(&self, feature: &str) -> &str {
-        let found = self.features.iter().find(|each| each.name == feature);
-        found.map_or("", |feature| &feature.state)
+    /// The state of a feature; one that the bot does not know is as good as off.
+    pub fn state(&self, feature: &str) -> State {
+        let found = self.features.iter().find(|known| known.name == feature);
+        found.map_or(State::Disabled, |known| known.state)
     }
 }
 

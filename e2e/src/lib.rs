@@ -7,6 +7,7 @@
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
 //! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`shipped`] gives the manifests and images of the checkout, [`pods`] looks after what runs from them
 //! - [`demo`] plays a story on it
 //! - [`bench`] measures what it costs and how quick it is
 //! - [`harness`] is the frame around end-to-end tests
@@ -35,12 +36,14 @@ mod namespaces;
 pub mod operator;
 pub mod paths;
 mod pids;
+pub mod pods;
 pub mod ports;
 pub mod process;
 pub mod progress;
 pub mod prometheus;
 pub mod rights;
 pub mod run_dir;
+pub mod shipped;
 pub mod signals;
 mod spawn;
 pub mod tools;

@@ -97,7 +97,7 @@ async fn perform(stage: &Stage, record: &Arc<Record>) -> Result<()> {
     let over = CancellationToken::new();
     let showing = AbortOnDropHandle::new(tokio::spawn(show(Arc::clone(record), over.clone())));
     let played = async {
-        load::drive(stage.bot_address(), &arrivals, record).await?;
+        load::drive(stage.door(), &arrivals, record).await?;
         // a bot that does not come back is for the verdict to tell
         let _ = tokio::time::timeout(PATIENCE, record.until_normal()).await;
         tokio::time::sleep(LINGER).await;

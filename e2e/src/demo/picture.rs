@@ -185,17 +185,18 @@ fn spans(obeyed: &[Obeyed], feature: &str, end: Duration) -> Vec<(State, Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::watch::{BotStatus, FeatureState, Replicas};
+    use crate::bot::{Feature, Status};
+    use crate::demo::watch::Replicas;
 
     #[test]
     fn equal_states_are_one_span() {
         let seen = |second, state| Obeyed {
             at: Duration::from_secs(second),
-            status: BotStatus {
+            status: Status {
                 level: 0,
                 level_name: String::new(),
                 epoch: None,
-                features: vec![FeatureState {
+                features: vec![Feature {
                     name: "animations".to_owned(),
                     state,
                 }],

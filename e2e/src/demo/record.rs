@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::story::Kind;
-use super::watch::{BotStatus, Live, Replicas};
+use super::watch::{Live, Replicas};
+use crate::bot::Status;
 
 /// How a message ended, for whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) struct Answer {
 #[derive(Debug, Clone)]
 pub(super) struct Obeyed {
     pub(super) at: Duration,
-    pub(super) status: BotStatus,
+    pub(super) status: Status,
 }
 
 /// The latest of what moves without being worth a record.
@@ -88,7 +89,7 @@ impl Record {
     }
 
     /// Notes what the bot obeys, if that is something else than before.
-    pub(super) fn obeys(&self, status: BotStatus) {
+    pub(super) fn obeys(&self, status: Status) {
         let mut obeyed = locked(&self.obeyed);
         if obeyed.last().is_none_or(|last| last.status != status) {
             obeyed.push(Obeyed {

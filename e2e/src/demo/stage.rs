@@ -1,42 +1,33 @@
 //! Everything that the story needs, up and running: the cluster, Prometheus, the operator, the bot.
 
+mod processes;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use brownout::api::{BotDegradationPolicy, HistoryEntry};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
 use super::step;
-use super::watch::{BotStatus, Probes, Replicas, replicas};
+use super::watch::{Probes, Replicas, replicas};
+use crate::bot::Status;
 use crate::environment::Environment;
 use crate::http;
-use crate::operator::{self, Operator};
-use crate::paths;
-use crate::ports::Port;
-use crate::process::{Process, Spec};
-use crate::prometheus::Target;
 use crate::run_dir::RunDir;
 use crate::wait::await_condition;
 
+use processes::Processes;
+
 const POLICY: &str = include_str!("../../demo/policy.yaml");
-/// What is shipped, so that the demo also shows that the rights in it are enough: the operator's
-/// account, and the bot's with its workers. Both run as processes here instead of pods.
-const OPERATOR: [&str; 4] = [
-    include_str!("../../../manifests/base/namespace.yaml"),
-    include_str!("../../../manifests/base/service-account.yaml"),
-    include_str!("../../../manifests/base/cluster-role.yaml"),
-    include_str!("../../../manifests/base/cluster-role-binding.yaml"),
-];
-const BOT: &str = include_str!("../../../manifests/examples/chatbotler.yaml");
+/// The bot as it is shipped, with its workers.
+const BOT: &str = "manifests/examples/chatbotler.yaml";
 
 /// The names in those manifests.
 const NAME: &str = "chatbotler";
 const FLAGS: &str = "chatbotler-flags";
-const OPERATOR_ACCOUNT: (&str, &str) = ("brownout-system", "brownout");
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -52,12 +43,21 @@ const BOT_OPTIONS: [&str; 8] = [
     "--deadline=10s",
 ];
 
+/// Where the players can be reached.
+struct Place {
+    /// Where messages are sent to.
+    door: SocketAddr,
+    /// The bot that is asked what it obeys.
+    bot: SocketAddr,
+    /// The operator's live JSON: `host:port`.
+    live: String,
+    /// Where the bot's log is, for a person.
+    log: String,
+}
+
 /// What runs. Dropping it ends all of it, the bot and the operator first.
 pub(super) struct Stage {
-    bot: Process,
-    bot_port: Port,
-    _target: Target,
-    operator: Operator,
+    players: Processes,
     namespace: String,
     environment: Environment,
 }
@@ -65,28 +65,12 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts everything and waits until the policy is in force and the bot has its flags.
     pub(super) async fn set(run: Arc<RunDir>) -> Result<Self> {
-        operator::executable()?; // what is missing is told before anything is started
-        let program = bot_executable()?;
+        processes::check()?;
         let environment = Environment::start(Arc::clone(&run)).await?;
         let namespace = environment.cluster.namespace("demo").await?;
-        let operator = step(
-            "starting the operator",
-            start_operator(&environment, &namespace),
-        );
-        let operator = operator.await?;
-        let (bot, bot_port) = step(
-            "starting the bot",
-            start_bot(&environment, &namespace, program),
-        )
-        .await?;
-        let target = environment
-            .prometheus
-            .add_target(&bot_port.address(), &[("job", NAME)])?;
+        let players = Processes::start(&environment, &namespace).await?;
         let stage = Self {
-            bot,
-            bot_port,
-            _target: target,
-            operator,
+            players,
             namespace,
             environment,
         };
@@ -104,24 +88,25 @@ impl Stage {
             .await?;
         let (client, url) = (http::client()?, self.bot_url("/status"));
         await_condition("the bot to have its first flags", READY, || async {
-            let status: BotStatus = client.get(&url).send().await?.json().await?;
+            let status: Status = client.get(&url).send().await?.json().await?;
             Ok(status.epoch)
         })
         .await
-        .with_context(|| format!("the bot's log: {}", self.bot.log().display()))?;
+        .with_context(|| self.players.place().log)?;
         Ok(())
     }
 
-    pub(super) fn bot_address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.bot_port.number()))
+    /// Where messages are sent to.
+    pub(super) fn door(&self) -> SocketAddr {
+        self.players.place().door
     }
 
     fn bot_url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.bot_port.address())
+        format!("http://{}{path}", self.players.place().bot)
     }
 
     fn live_url(&self) -> String {
-        let operator = self.operator.admin_address();
+        let operator = self.players.place().live;
         format!("http://{operator}/v1/policies/{}/{NAME}", self.namespace)
     }
 
@@ -171,53 +156,4 @@ impl Stage {
         let lines = rows.map(|(what, at)| format!("{what:>25}  {at}\n"));
         lines.concat()
     }
-}
-
-async fn start_operator(environment: &Environment, namespace: &str) -> Result<Operator> {
-    let (home, name) = OPERATOR_ACCOUNT;
-    for manifest in OPERATOR {
-        environment.cluster.apply(manifest, home).await?;
-    }
-    let account = environment.cluster.service_account(home, name).await?;
-    let options = operator::Options {
-        name: "operator".to_owned(),
-        kubeconfig: account.kubeconfig,
-        prometheus_url: environment.prometheus.url(),
-        namespaces: vec![namespace.to_owned()],
-        flags: Vec::new(),
-    };
-    Operator::start(Arc::clone(&environment.run), &options).await
-}
-
-/// The bot is a service account that may watch its own flags only.
-async fn start_bot(
-    environment: &Environment,
-    namespace: &str,
-    program: PathBuf,
-) -> Result<(Process, Port)> {
-    environment.cluster.apply(BOT, namespace).await?;
-    let account = environment.cluster.service_account(namespace, NAME).await?;
-    let port = Port::reserve()?;
-    let spec = Spec::new("bot", program)
-        .flag("listen", port.address())
-        .flag("flags-configmap", FLAGS)
-        .flag("flags-namespace", namespace)
-        .env("KUBECONFIG", account.kubeconfig.as_os_str());
-    let spec = BOT_OPTIONS.into_iter().fold(spec, Spec::arg);
-    let bot = Process::start(&environment.run, &spec)?;
-    let ready = format!("http://{}/readyz", port.address());
-    bot.await_ready(READY, || http::is_ok(&ready)).await?;
-    Ok((bot, port))
-}
-
-/// What cargo built beside this executable.
-fn bot_executable() -> Result<PathBuf> {
-    let path = paths::target_profile()?.join("chatbotler");
-    if !Path::is_file(&path) {
-        bail!(
-            "there is no bot at {}: run `make demo`, or `cargo build -p chatbotler --features watch` first",
-            path.display()
-        );
-    }
-    Ok(path)
 }

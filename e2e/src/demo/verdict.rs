@@ -6,7 +6,8 @@ use super::changes::{Change, relief};
 use super::figures::{Figures, short};
 use super::record::Record;
 use super::story::Kind;
-use super::watch::{BotStatus, Replicas};
+use super::watch::Replicas;
+use crate::bot::Status;
 
 /// What must always work may fail this seldom, in percent of those sent.
 const LEAST_SUCCESS: f64 = 99.0;
@@ -30,7 +31,7 @@ pub(super) fn shortcomings(
 
 fn shed(record: &Record) -> Option<String> {
     let obeyed = record.obeyed();
-    let off = |status: &BotStatus| status.state("animations") == State::Disabled;
+    let off = |status: &Status| status.state("animations") == State::Disabled;
     let ever = obeyed.iter().any(|seen| off(&seen.status));
     (!ever).then(|| "the bot never shed its animations".to_owned())
 }
@@ -100,17 +101,17 @@ fn restored(baseline: &Replicas, replicas: &Replicas) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::watch::FeatureState;
+    use crate::bot::Feature;
 
     fn record(seen: &[(usize, State)]) -> Record {
         let record = Record::begin(Replicas::new());
         for &(level, animations) in seen {
-            record.obeys(BotStatus {
+            record.obeys(Status {
                 level,
                 level_name: format!("level {level}"),
                 epoch: None,
                 features: [("commands", State::Enabled), ("animations", animations)]
-                    .map(|(name, state)| FeatureState {
+                    .map(|(name, state)| Feature {
                         name: name.to_owned(),
                         state,
                     })

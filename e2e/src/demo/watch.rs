@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use brownout::policy::State;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -21,31 +20,6 @@ const LIVE_EVERY: Duration = Duration::from_millis(250);
 const REPLICAS_EVERY: Duration = Duration::from_secs(1);
 /// Who has not answered for so long is gone.
 const GONE: Duration = Duration::from_secs(15);
-
-/// What the bot says at `/status`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct BotStatus {
-    pub(super) level: usize,
-    pub(super) level_name: String,
-    pub(super) epoch: Option<i64>,
-    pub(super) features: Vec<FeatureState>,
-}
-
-/// One feature of the bot.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct FeatureState {
-    pub(super) name: String,
-    pub(super) state: State,
-}
-
-impl BotStatus {
-    /// What a feature is; one that the bot does not know is as good as off.
-    pub(super) fn state(&self, feature: &str) -> State {
-        let found = self.features.iter().find(|known| known.name == feature);
-        found.map_or(State::Disabled, |known| known.state)
-    }
-}
 
 /// What the operator says live of the policy.
 #[derive(Debug, Clone, Deserialize)]

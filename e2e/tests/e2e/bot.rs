@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use brownout::policy::State;
 use e2e::harness::{Ctx, trial};
 use e2e::http;
 use e2e::load::Load;
@@ -58,15 +59,15 @@ async fn obeys_at_once(ctx: Ctx) -> Result<()> {
     pressure.set(5.0);
     let degraded = bot.await_level(2, SOON).await?;
     assert_eq!(degraded.level_name, "lighten");
-    assert_eq!(degraded.state("animations"), "Disabled");
-    assert_eq!(degraded.state("ai-chat"), "Reduced");
-    assert_eq!(degraded.state("commands"), "Enabled");
+    assert_eq!(degraded.state("animations"), State::Disabled);
+    assert_eq!(degraded.state("ai-chat"), State::Reduced);
+    assert_eq!(degraded.state("commands"), State::Enabled);
     assert!(degraded.epoch > normal.epoch);
     await_metric(&ctx, "bot_flags_level", 2.0).await?;
 
     pressure.set(0.0);
     let recovered = bot.await_level(0, SOON).await?;
-    assert!(recovered.features.iter().all(|f| f.state == "Enabled"));
+    assert!(recovered.features.iter().all(|f| f.state == State::Enabled));
     assert!(recovered.epoch > degraded.epoch);
     await_metric(&ctx, "bot_flags_level", 0.0).await
 }
