@@ -78,7 +78,7 @@ async fn server(now: i64, takes: &[i64]) -> (Arc<Server>, PollerHandle) {
     tokio::spawn(async move { axum::serve(listener, app).await });
     let (out, _) = mpsc::channel(1);
     let source = Source::new("default", url);
-    let poller = Poller::spawn(source, out, PollerMetrics::default(), SystemClock);
+    let poller = Poller::spawn(source, Access::default(), out, PollerMetrics::default(), SystemClock);
     (server, poller.expect("a good source"))
 }
 
