@@ -41,11 +41,7 @@ pub struct Args {
     )]
     namespaces: Vec<String>,
     /// Where the Secrets are that `MetricsSource`s name: the operator's own namespace, which it knows in a pod
-    #[arg(
-        long,
-        env = "BROWNOUT_SECRETS_NAMESPACE",
-        value_name = "NAMESPACE"
-    )]
+    #[arg(long, env = "BROWNOUT_SECRETS_NAMESPACE", value_name = "NAMESPACE")]
     secrets_namespace: Option<String>,
     /// Only policies with these labels, such as shard=a: operators share a cluster by it
     #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
@@ -99,12 +95,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 fn own_namespace() -> Option<String> {
     let by_variable = std::env::var("POD_NAMESPACE").ok();
     // beside every token that a pod is given
-    let by_file = || std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();
+    let by_file =
+        || std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();
     let named = |namespace: String| {
         let namespace = namespace.trim();
         (!namespace.is_empty()).then(|| namespace.to_owned())
     };
-    by_variable.and_then(named).or_else(|| by_file().and_then(named))
+    by_variable
+        .and_then(named)
+        .or_else(|| by_file().and_then(named))
 }
 
 /// Templates leave variables empty where they have nothing to say; a name given twice is one.

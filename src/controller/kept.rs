@@ -27,6 +27,7 @@ pub enum State<T> {
 /// Keeps things of one kind.
 pub struct Keeper<T> {
     start: Start<T>,
+    settle: Duration,
     kept: Mutex<BTreeMap<String, Kept<T>>>,
 }
 
@@ -34,12 +35,12 @@ pub struct Keeper<T> {
 type Start<T> = Box<dyn Fn(String, Told<T>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 struct Kept<T> {
-    state: watch::Receiver<State<T>>,
+    state: Arc<watch::Sender<State<T>>>,
     _task: AbortOnDropHandle<()>,
 }
 
 /// Where a task tells what it finds out.
-pub struct Told<T>(watch::Sender<State<T>>);
+pub struct Told<T>(Arc<watch::Sender<State<T>>>);
 
 impl<T> Told<T> {
     /// It is this now. True where it was not known before.
@@ -73,6 +74,7 @@ impl<T: Clone + Send + Sync + 'static> Keeper<T> {
     ) -> Self {
         Self {
             start: Box::new(start),
+            settle: SETTLE,
             kept: Mutex::default(),
         }
     }
@@ -82,12 +84,21 @@ impl<T: Clone + Send + Sync + 'static> Keeper<T> {
         self.state(name).borrow().clone()
     }
 
-    /// Waits until something is known or has failed, but not for long.
+    /// Waits until something is known or has failed, which it has when that takes long: those who come
+    /// later do not wait for it again.
     pub async fn settled(&self, name: &str) {
-        let mut state = self.state(name);
-        let settled = state.wait_for(|state| !matches!(state, State::Unread));
-        // an error says that it is no longer kept; what is unread is told as such
-        let _ = timeout(SETTLE, settled).await;
+        let state = self.state(name);
+        let mut changes = state.subscribe();
+        let settled = changes.wait_for(|state| !matches!(state, State::Unread));
+        if timeout(self.settle, settled).await.is_err() {
+            state.send_if_modified(|state| {
+                let unread = matches!(state, State::Unread);
+                if unread {
+                    *state = State::Failed("the API server has not answered yet".to_owned());
+                }
+                unread
+            });
+        }
     }
 
     /// Lets go of what has another name.
@@ -95,15 +106,16 @@ impl<T: Clone + Send + Sync + 'static> Keeper<T> {
         self.kept().retain(|name, _| names.contains(name.as_str()));
     }
 
-    fn state(&self, name: &str) -> watch::Receiver<State<T>> {
+    fn state(&self, name: &str) -> Arc<watch::Sender<State<T>>> {
         let mut kept = self.kept();
         if let Some(kept) = kept.get(name) {
-            return kept.state.clone();
+            return Arc::clone(&kept.state);
         }
-        let (sender, state) = watch::channel(State::Unread);
-        let task = tokio::spawn((self.start)(name.to_owned(), Told(sender)));
+        let state = Arc::new(watch::Sender::new(State::Unread));
+        let told = Told(Arc::clone(&state));
+        let task = tokio::spawn((self.start)(name.to_owned(), told));
         let new = Kept {
-            state: state.clone(),
+            state: Arc::clone(&state),
             _task: AbortOnDropHandle::new(task),
         };
         kept.insert(name.to_owned(), new);
@@ -114,13 +126,63 @@ impl<T: Clone + Send + Sync + 'static> Keeper<T> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are kept.
+    /// The names of what is kept.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.kept().len()
+    pub fn names(&self) -> Vec<String> {
+        self.kept().keys().cloned().collect()
     }
 }
 
 /// Called when something has changed: what, and whether a policy could be told another thing than
 /// before.
 pub type Changed<W> = Arc<dyn Fn(W, bool) + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Keeps what is sent, one for each name that is asked for.
+    fn keeper() -> (Keeper<i32>, mpsc::UnboundedReceiver<Told<i32>>) {
+        let (started, tasks) = mpsc::unbounded_channel();
+        let keeper = Keeper::new(move |_, told| {
+            // the test may be over
+            let _ = started.send(told);
+            std::future::pending().boxed()
+        });
+        (keeper, tasks)
+    }
+
+    #[tokio::test]
+    async fn what_is_silent_is_waited_for_once() {
+        let (mut keeper, mut tasks) = keeper();
+        keeper.settle = Duration::from_millis(50);
+        keeper.settled("a").await;
+        keeper.settle = Duration::from_secs(3600);
+        // else this would take an hour
+        keeper.settled("a").await;
+        assert!(matches!(keeper.get("a"), State::Failed(why) if why.contains("not answered")));
+        // it answers after all
+        let told = tasks.recv().await.expect("one task");
+        assert!(told.known(1));
+        assert!(matches!(keeper.get("a"), State::Known(1)));
+        // a failure of the watch does not take it back, the end of a token does
+        assert!(!told.failed_unless_known("no".to_owned()));
+        assert!(!told.known(2));
+        assert!(matches!(keeper.get("a"), State::Known(2)));
+        assert!(told.failed("no".to_owned()));
+        assert!(!told.failed("no".to_owned()));
+        assert!(tasks.try_recv().is_err(), "a second task for one name");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_names_is_let_go() {
+        let (keeper, _tasks) = keeper();
+        keeper.get("a");
+        keeper.get("b");
+        keeper.retain(&BTreeSet::from(["b", "c"]));
+        assert_eq!(keeper.names(), ["b"]);
+    }
+}

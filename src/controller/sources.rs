@@ -6,7 +6,7 @@ mod follow;
 mod grants;
 
 pub use follow::follow;
-pub use grants::{Change, Grants};
+pub use grants::Grants;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -71,7 +71,7 @@ pub enum PollerEvent {
     /// A policy's tick.
     Observation(Observation),
     /// All that there is to know about a policy's signals now; what was said before is over. Said
-    /// soon after a subscription and about once an hour.
+    /// a while after a subscription, when a bot that came with it has series, and about once an hour.
     Advice {
         /// Which policy.
         key: PolicyKey,

@@ -1,9 +1,8 @@
 //! Every policy that asks a source is reconciled when the source changes, or what the source needs does.
 
-use std::sync::Arc;
-
 use futures::StreamExt;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use tokio::sync::mpsc;
 
@@ -66,8 +65,7 @@ fn kick_askers(context: &Context, source: &str) {
 fn kick_all_in(context: &Context, namespace: &str) {
     for handle in context.scopes.iter().filter(|h| h.scope.covers(namespace)) {
         for policy in handle.scope.policies_in(namespace) {
-            let policy: Arc<_> = policy;
-            let _ = handle.kick.send(kube::runtime::reflector::ObjectRef::from_obj(policy.as_ref()));
+            let _ = handle.kick.send(ObjectRef::from_obj(policy.as_ref()));
         }
     }
 }

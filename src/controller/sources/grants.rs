@@ -76,15 +76,22 @@ impl Grants {
 
     /// Waits until what a source needs is known or cannot be had, but not for long.
     pub async fn settled(&self, source: &MetricsSource) {
-        if let Some((_, secrets)) = &self.secrets {
-            join_all(secrets_of(source).map(|name| secrets.settled(name))).await;
-        }
-        if let Some(audience) = audience_of(source) {
-            self.tokens.settled(audience).await;
-        }
-        if selects(source) {
-            self.namespaces.settled().await;
-        }
+        let secrets = async {
+            if let Some((_, secrets)) = &self.secrets {
+                join_all(secrets_of(source).map(|name| secrets.settled(name))).await;
+            }
+        };
+        let token = async {
+            if let Some(audience) = audience_of(source) {
+                self.tokens.settled(audience).await;
+            }
+        };
+        let namespaces = async {
+            if selects(source) {
+                self.namespaces.settled().await;
+            }
+        };
+        tokio::join!(secrets, token, namespaces);
     }
 
     /// Lets go of what no source needs any more.
@@ -122,11 +129,6 @@ impl Grants {
     /// A sentence about what is missing and what to do.
     pub fn access(&self, source: &MetricsSource) -> Result<Access, String> {
         let spec = &source.spec.prometheus;
-        let by = |what| Wanted {
-            grants: self,
-            source,
-            field: what,
-        };
         let access = match &spec.auth {
             None => Access::default(),
             Some(auth) => self.authorization(source, auth)?,
@@ -136,7 +138,7 @@ impl Grants {
                 ca_secret: Some(secret),
                 insecure_skip_verify: false,
             }) => {
-                let authorities = by("tls.caSecret").value(secret, CA_KEY)?;
+                let authorities = self.wanted(source, "tls.caSecret").value(secret, CA_KEY)?;
                 Believe::Only(authorities.into())
             }
             Some(tls) if tls.insecure_skip_verify => Believe::Anyone,
@@ -146,56 +148,46 @@ impl Grants {
     }
 
     fn authorization(&self, source: &MetricsSource, auth: &AuthSpec) -> Result<Access, String> {
-        let by = |field| Wanted {
+        if let Some(secret) = &auth.bearer_token_secret {
+            let wanted = self.wanted(source, "auth.bearerTokenSecret");
+            let key = key_of(secret, TOKEN_KEY);
+            let token = wanted.line_of(&secret.name, key)?;
+            Access::bearer(&token).ok_or_else(|| wanted.unfit(&secret.name, key))
+        } else if let Some(secret) = &auth.basic_auth_secret {
+            let wanted = self.wanted(source, "auth.basicAuthSecret");
+            let name = wanted.line_of(&secret.name, "username")?;
+            let password = wanted.line_of(&secret.name, "password")?;
+            Access::basic(&name, &password).ok_or_else(|| wanted.unfit(&secret.name, "username"))
+        } else if let Some(token) = &auth.service_account_token {
+            self.own_token(source, &token.audience)
+        } else {
+            Err(format!(
+                "the MetricsSource {} sets none of bearerTokenSecret, basicAuthSecret, serviceAccountToken in spec.prometheus.auth",
+                source.name_any()
+            ))
+        }
+    }
+
+    fn own_token(&self, source: &MetricsSource, audience: &str) -> Result<Access, String> {
+        let why = match self.tokens.get(audience) {
+            State::Known(token) => match Access::bearer(token.expose()) {
+                Some(access) => return Ok(access),
+                None => "it cannot be sent".to_owned(),
+            },
+            State::Failed(why) => why,
+            State::Unread => "it has not been given yet".to_owned(),
+        };
+        Err(format!(
+            "the MetricsSource {} cannot be asked: spec.prometheus.auth.serviceAccountToken wants a token of the operator's service account for the audience {audience:?}, which cannot be had: {why}",
+            source.name_any()
+        ))
+    }
+
+    fn wanted<'a>(&'a self, source: &'a MetricsSource, field: &'static str) -> Wanted<'a> {
+        Wanted {
             grants: self,
             source,
             field,
-        };
-        if let Some(secret) = &auth.bearer_token_secret {
-            let wanted = by("auth.bearerTokenSecret");
-            let token = wanted.line(&wanted.value(secret, TOKEN_KEY)?);
-            return token
-                .and_then(|token| Access::bearer(&token))
-                .ok_or_else(|| {
-                    wanted.unfit(
-                        &secret.name,
-                        key_of(secret, TOKEN_KEY),
-                        "one line of visible ASCII characters without spaces",
-                    )
-                });
-        }
-        if let Some(secret) = &auth.basic_auth_secret {
-            let wanted = by("auth.basicAuthSecret");
-            let part = |key: &str| {
-                let value = wanted.value_of(&secret.name, key)?;
-                let what = "one line of text (UTF-8), without a colon in the name";
-                let line = wanted.line(&value);
-                line.ok_or_else(|| wanted.unfit(&secret.name, key, what))
-            };
-            let (name, password) = (part("username")?, part("password")?);
-            return Access::basic(&name, &password).ok_or_else(|| {
-                wanted.unfit(&secret.name, "username", "a name without a colon or control characters, with a password without control characters")
-            });
-        }
-        let Some(wanted) = &auth.service_account_token else {
-            return Err(format!(
-                "the MetricsSource {} sets none of bearerTokenSecret, basicAuthSecret, serviceAccountToken in spec.prometheus.auth",
-                source.name_any()
-            ));
-        };
-        let audience = &wanted.audience;
-        let lacks = |why: &str| {
-            format!(
-                "the MetricsSource {} wants a token of the operator's service account for the audience {audience:?}, and there is none: {why}",
-                source.name_any()
-            )
-        };
-        match self.tokens.get(audience) {
-            State::Known(token) => {
-                Access::bearer(token.expose()).ok_or_else(|| lacks("it cannot be sent"))
-            }
-            State::Failed(why) => Err(lacks(&why)),
-            State::Unread => Err(lacks("it has not been given yet")),
         }
     }
 }
@@ -233,24 +225,35 @@ impl Wanted<'_> {
         }
     }
 
-    /// The text without the newline that editors leave at its end.
-    #[allow(clippy::unused_self)]
-    fn line(&self, value: &[u8]) -> Option<String> {
-        let text = std::str::from_utf8(value).ok()?;
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
+    fn line_of(&self, secret: &str, key: &str) -> Result<String, String> {
+        line(&self.value_of(secret, key)?).ok_or_else(|| self.unfit(secret, key))
     }
 
-    fn unfit(&self, secret: &str, key: &str, fits: &str) -> String {
+    /// Says what a value must be, and nothing of what it is.
+    fn unfit(&self, secret: &str, key: &str) -> String {
         let begin = self.begin();
-        format!("{begin} names the key {key} of the Secret {secret}, which cannot be used: it must be {fits}")
+        let fits = match key {
+            "username" => "one line of text without a colon",
+            "password" => "one line of text",
+            _ => "one line of visible ASCII characters, without spaces",
+        };
+        format!(
+            "{begin} names the key {key} of the Secret {secret}, which cannot be used: it must be {fits}"
+        )
     }
 
     fn begin(&self) -> String {
         let (name, field) = (self.source.name_any(), self.field);
         format!("the MetricsSource {name} cannot be asked: spec.prometheus.{field}")
     }
+}
+
+/// The one line of a text, without the newline that editors leave at its end.
+fn line(value: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(value).ok()?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
 fn key_of<'a>(secret: &'a SecretKey, default: &'a str) -> &'a str {
