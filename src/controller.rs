@@ -17,7 +17,9 @@ mod finalizer;
 mod former;
 mod gauges;
 mod hand;
+mod kept;
 mod live;
+mod namespaces;
 mod observe;
 mod rebuild;
 mod reconcile;
@@ -26,8 +28,10 @@ mod release;
 mod report;
 mod restore;
 mod rivals;
+mod secrets;
 mod sources;
 mod standing;
+mod tokens;
 mod understand;
 mod verify;
 mod watches;
@@ -50,7 +54,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::context::{Context, ScopeHandle};
 use self::error::ApiError;
-use self::sources::Sources;
+use self::sources::{Grants, Sources};
 use self::standing::Standings;
 use self::watches::{Guarded, Scope, Triggers, Writers};
 use crate::admin;
@@ -67,6 +71,8 @@ pub struct Options {
     pub prometheus_url: Option<String>,
     /// The namespaces to work in; empty is all.
     pub namespaces: Vec<String>,
+    /// Where the Secrets are that `MetricsSource`s name: the operator's own namespace.
+    pub secrets_namespace: Option<String>,
     /// Labels that a policy must have to be ours.
     pub selector: Option<String>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served.
@@ -91,6 +97,7 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
     poller_metrics.register(&mut registry);
     let (events, observations) = mpsc::channel(EVENTS);
     let source_writer = Writer::<MetricsSource>::default();
+    let (change, changes) = mpsc::unbounded_channel();
     let mut parts = Vec::new();
     let mut scopes = Vec::new();
     for namespace in namespaces(&options) {
@@ -107,6 +114,7 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
         sources: Sources::new(
             source_writer.as_reader(),
             options.prometheus_url.clone(),
+            Grants::new(&client, options.secrets_namespace.clone(), change),
             events,
             poller_metrics.clone(),
         ),
@@ -126,7 +134,7 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
             admin::serve_live(admin_listener, live),
         )
     };
-    let sources = watch_sources(&context, source_writer);
+    let sources = sources::follow(&context, source_writer, changes);
     let selector = options.selector.as_deref();
     let controllers = parts.into_iter().map(|(scope, writers, kicked)| {
         control(
@@ -254,23 +262,6 @@ fn ended<Q>(
         }
         Err(err) => tracing::warn!(error = %err, "a watch failed and is started again"),
     }
-}
-
-/// Every policy that names a changed source is reconciled.
-async fn watch_sources(context: &Context, writer: Writer<MetricsSource>) {
-    watches::sources(&context.client, writer)
-        .for_each(async |change| match change {
-            Ok(source) => {
-                let name = source.name_any();
-                for handle in &context.scopes {
-                    for policy in watches::policies_asking(&handle.scope.policies, &name) {
-                        let _ = handle.kick.send(policy);
-                    }
-                }
-            }
-            Err(err) => tracing::warn!(error = %err, "the watch of MetricsSources failed and is started again"),
-        })
-        .await;
 }
 
 async fn become_ready(context: &Context) -> std::convert::Infallible {

@@ -20,6 +20,8 @@ pub mod trust;
 mod walk;
 
 #[cfg(feature = "operator")]
+pub mod access;
+#[cfg(feature = "operator")]
 pub mod advice;
 #[cfg(feature = "operator")]
 mod backoff;

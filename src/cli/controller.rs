@@ -40,6 +40,9 @@ pub struct Args {
         value_name = "NAMESPACE"
     )]
     namespaces: Vec<String>,
+    /// Where the Secrets are that `MetricsSource`s name: the operator's own namespace, which it knows in a pod
+    #[arg(long, env = "BROWNOUT_SECRETS_NAMESPACE", value_name = "NAMESPACE")]
+    secrets_namespace: Option<String>,
     /// Only policies with these labels, such as shard=a: operators share a cluster by it
     #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
     selector: Option<String>,
@@ -70,6 +73,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         prometheus_url: args.prometheus_url.filter(|url| !url.is_empty()),
         namespaces: distinct(args.namespaces),
+        secrets_namespace: args
+            .secrets_namespace
+            .filter(|namespace| !namespace.is_empty())
+            .or_else(own_namespace),
         selector: args.selector.filter(|labels| !labels.is_empty()),
         metrics_address: args.metrics_address,
         admin_address: args.admin_address,
@@ -82,6 +89,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     run_controller(client, options, stop).await?;
     tracing::info!("brownout has stopped");
     Ok(())
+}
+
+/// The namespace of the pod that we run in.
+fn own_namespace() -> Option<String> {
+    let by_variable = std::env::var("POD_NAMESPACE").ok();
+    // beside every token that a pod is given
+    let by_file =
+        || std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();
+    let named = |namespace: String| {
+        let namespace = namespace.trim();
+        (!namespace.is_empty()).then(|| namespace.to_owned())
+    };
+    by_variable
+        .and_then(named)
+        .or_else(|| by_file().and_then(named))
 }
 
 /// Templates leave variables empty where they have nothing to say; a name given twice is one.

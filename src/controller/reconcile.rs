@@ -59,6 +59,7 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
     let (policy, admitted) = match understood(context, &key, &object).await? {
         Ok(understood) => {
             let policy = Arc::clone(&understood.policy);
+            context.sources.settled(&policy.source).await;
             (policy, admit::admit(context, &object, understood))
         }
         Err(refusals) => match admit::hold(context, &object, &refusals) {

@@ -1,5 +1,12 @@
 //! Sources and their pollers: which policy asks which, started when first asked for, replaced when
-//! their `MetricsSource` changes.
+//! their `MetricsSource` changes. Credentials and authorities are not part of that: a poller is handed
+//! new ones as it goes on.
+
+mod follow;
+mod grants;
+
+pub use follow::follow;
+pub use grants::Grants;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +18,8 @@ use tokio::sync::mpsc;
 use crate::api::{MetricsSource, conditions};
 use crate::plan::Refusal;
 use crate::policy::parse_duration;
+use crate::prometheus::access::Access;
+use crate::prometheus::client::BadSource;
 use crate::prometheus::clock::SystemClock;
 use crate::prometheus::metrics::PollerMetrics;
 use crate::prometheus::poller::{
@@ -28,6 +37,7 @@ pub struct Sources {
     store: Store<MetricsSource>,
     /// `--prometheus-url`: the implicit source named `default`.
     default_url: Option<String>,
+    grants: Grants,
     events: mpsc::Sender<PollerEvent>,
     metrics: PollerMetrics,
     inner: Mutex<Inner>,
@@ -70,12 +80,14 @@ impl Sources {
     pub fn new(
         store: Store<MetricsSource>,
         default_url: Option<String>,
+        grants: Grants,
         events: mpsc::Sender<PollerEvent>,
         metrics: PollerMetrics,
     ) -> Self {
         Self {
             store,
             default_url,
+            grants,
             events,
             metrics,
             inner: Mutex::default(),
@@ -84,8 +96,8 @@ impl Sources {
 
     /// The poller for a policy's source, started where it does not run yet.
     pub fn poller(&self, name: &str, namespace: &str) -> Result<PollerHandle, Refusal> {
-        let source = self.resolve(name, namespace)?;
-        self.running(&mut self.lock(), source)
+        let (source, access) = self.resolve(name, namespace)?;
+        self.running(&mut self.lock(), source, access)
     }
 
     /// Subscribes a policy; with nothing changed, nothing happens.
@@ -95,8 +107,9 @@ impl Sources {
         name: &str,
         subscription: Subscription,
     ) -> Result<SubscriptionId, Refusal> {
-        let source = self.resolve(name, &key.namespace)?;
+        let (source, access) = self.resolve(name, &key.namespace)?;
         let mut inner = self.lock();
+        let poller = self.running(&mut inner, source.clone(), access)?;
         let asked = inner
             .policies
             .get(key)
@@ -104,7 +117,6 @@ impl Sources {
         if let Some(same) = asked {
             return Ok(same.id);
         }
-        let poller = self.running(&mut inner, source.clone())?;
         if let Some(old) = inner.policies.remove(key) {
             old.end(key);
         }
@@ -120,6 +132,33 @@ impl Sources {
         );
         inner.end_unasked();
         Ok(id)
+    }
+
+    /// Waits until what a source needs besides its own object is known or cannot be had, but not for
+    /// long.
+    pub async fn settled(&self, name: &str) {
+        if let Some(object) = self.store.get(&ObjectRef::new(name)) {
+            self.grants.settled(&object).await;
+        }
+    }
+
+    /// Hands the credentials and authorities of now to all that is asked. A source that lacks them is
+    /// left as it is: its policies are told, and leave it.
+    pub fn renew(&self) {
+        for (name, running) in &self.lock().running {
+            let Some(object) = self.store.get(&ObjectRef::new(name)) else {
+                continue;
+            };
+            if let Ok(access) = self.grants.access(&object) {
+                // an error is told to the policies as well
+                let _ = running.poller.set_access(access);
+            }
+        }
+    }
+
+    /// Ends the watches for what no source needs any more.
+    pub fn let_go_of_unneeded(&self) {
+        self.grants.retain(&self.store.state());
     }
 
     /// Every `MetricsSource`, as the watch has it.
@@ -148,25 +187,33 @@ impl Sources {
         }
     }
 
-    fn running(&self, inner: &mut Inner, source: Source) -> Result<PollerHandle, Refusal> {
+    fn running(
+        &self,
+        inner: &mut Inner,
+        source: Source,
+        access: Access,
+    ) -> Result<PollerHandle, Refusal> {
+        let name = source.name.clone();
+        let refuse = |bad: BadSource| Refusal {
+            reason: conditions::SOURCE_NOT_FOUND,
+            message: format!("the source {name} cannot be asked: {bad}"),
+        };
         if let Some(running) = inner
             .running
             .get(&source.name)
             .filter(|running| running.source == source)
         {
+            running.poller.set_access(access).map_err(refuse)?;
             return Ok(running.poller.clone());
         }
         let spawned = Poller::spawn(
             source.clone(),
+            access,
             self.events.clone(),
             self.metrics.clone(),
             SystemClock,
         );
-        let poller = spawned.map_err(|bad| Refusal {
-            reason: conditions::SOURCE_NOT_FOUND,
-            message: format!("the source {} cannot be asked: {bad}", source.name),
-        })?;
-        let name = source.name.clone();
+        let poller = spawned.map_err(refuse)?;
         inner.running.insert(
             name,
             Running {
@@ -178,11 +225,13 @@ impl Sources {
     }
 
     /// A real `MetricsSource` stands over `--prometheus-url`.
-    fn resolve(&self, name: &str, namespace: &str) -> Result<Source, Refusal> {
+    fn resolve(&self, name: &str, namespace: &str) -> Result<(Source, Access), Refusal> {
         match self.store.get(&ObjectRef::new(name)) {
-            Some(object) => from_object(&object, namespace),
+            Some(object) => self.from_object(&object, namespace),
             None => match &self.default_url {
-                Some(url) if name == DEFAULT_SOURCE => Ok(Source::new(DEFAULT_SOURCE, url)),
+                Some(url) if name == DEFAULT_SOURCE => {
+                    Ok((Source::new(DEFAULT_SOURCE, url), Access::default()))
+                }
                 _ => Err(Refusal {
                     reason: conditions::SOURCE_NOT_FOUND,
                     message: not_found(name),
@@ -191,31 +240,44 @@ impl Sources {
         }
     }
 
+    fn from_object(
+        &self,
+        object: &MetricsSource,
+        namespace: &str,
+    ) -> Result<(Source, Access), Refusal> {
+        let refuse = |message: String| Refusal {
+            reason: conditions::SOURCE_NOT_ALLOWED,
+            message,
+        };
+        if let Some(field) = unsupported(object) {
+            return Err(refuse(format!(
+                "the MetricsSource {} sets spec.{field}, which this version does not carry out: \
+                 it is refused rather than ignored",
+                object.name_any()
+            )));
+        }
+        if !self.grants.allows(object, namespace).map_err(refuse)? {
+            return Err(refuse(format!(
+                "the MetricsSource {} does not allow the namespace {namespace}: \
+                 ask its owner to allow it in spec.allowedNamespaces, or name another in spec.source",
+                object.name_any()
+            )));
+        }
+        let access = self.grants.access(object).map_err(|message| Refusal {
+            reason: conditions::SOURCE_NOT_FOUND,
+            message,
+        })?;
+        Ok((understood(object), access))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn from_object(object: &MetricsSource, namespace: &str) -> Result<Source, Refusal> {
-    let name = object.name_any();
-    let refuse = |message: String| Refusal {
-        reason: conditions::SOURCE_NOT_ALLOWED,
-        message,
-    };
-    if let Some(field) = unsupported(object) {
-        return Err(refuse(format!(
-            "the MetricsSource {name} sets spec.{field}, which this version does not carry out: \
-             it is refused rather than ignored"
-        )));
-    }
-    if !object.spec.allows(namespace, &BTreeMap::new()) {
-        return Err(refuse(format!(
-            "the MetricsSource {name} does not allow the namespace {namespace}: \
-             ask its owner to add it to spec.allowedNamespaces, or name another in spec.source"
-        )));
-    }
+fn understood(object: &MetricsSource) -> Source {
     let spec = &object.spec.prometheus;
-    let mut source = Source::new(&name, &spec.url);
+    let mut source = Source::new(object.name_any(), &spec.url);
     source.timeout = parse_duration(&spec.timeout).unwrap_or(Span::from_secs(5));
     source.evaluation_delay = parse_duration(&spec.evaluation_delay).unwrap_or(Span::ZERO);
     source.headers = pairs(&spec.headers);
@@ -223,7 +285,7 @@ fn from_object(object: &MetricsSource, namespace: &str) -> Result<Source, Refusa
     source.max_concurrent_queries = usize::try_from(object.spec.max_concurrent_queries)
         .unwrap_or(1)
         .max(1);
-    Ok(source)
+    source
 }
 
 fn pairs(map: &BTreeMap<String, String>) -> Vec<(String, String)> {
@@ -234,19 +296,7 @@ fn pairs(map: &BTreeMap<String, String>) -> Vec<(String, String)> {
 
 /// What a source may ask for that is not there yet. Never ignored: it is about trust.
 fn unsupported(object: &MetricsSource) -> Option<&'static str> {
-    let spec = &object.spec;
-    let selects = spec
-        .allowed_namespaces
-        .as_ref()
-        .is_some_and(|allowed| allowed.selector.is_some());
-    [
-        (spec.tenancy.is_some(), "tenancy"),
-        (spec.prometheus.auth.is_some(), "prometheus.auth"),
-        (spec.prometheus.tls.is_some(), "prometheus.tls"),
-        (selects, "allowedNamespaces.selector"),
-    ]
-    .into_iter()
-    .find_map(|(set, field)| set.then_some(field))
+    object.spec.tenancy.is_some().then_some("tenancy")
 }
 
 fn not_found(name: &str) -> String {

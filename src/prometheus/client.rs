@@ -11,12 +11,13 @@ mod turns;
 pub use setup::BadSource;
 pub use turns::{Asker, Wait};
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_http_query::reqwest::{self, Response, Url, header::HeaderMap};
 use tokio::time::{Instant, timeout_at};
 
+use super::access::Access;
 use super::answer::{self, Answer, Grid, Trust};
 use super::backoff::Backoff;
 use super::metrics::{Asked, OfSource, PollerMetrics};
@@ -40,9 +41,10 @@ pub const RANGE_POINTS: usize = 11_000;
 /// A source that can be asked.
 pub struct Client {
     source: Source,
-    http: prometheus_http_query::Client,
+    base: Url,
     range_url: Url,
-    headers: HeaderMap,
+    /// Replaced when credentials or authorities change, without a pause.
+    line: RwLock<Arc<Line>>,
     params: Vec<(&'static str, String)>,
     turns: Turns,
     backoff: Mutex<Backoff>,
@@ -50,6 +52,13 @@ pub struct Client {
     metrics: PollerMetrics,
     /// Last, so that nothing counts after it.
     _asked: Asked,
+}
+
+/// What requests go out with: the connections, and the headers of each.
+struct Line {
+    http: prometheus_http_query::Client,
+    headers: HeaderMap,
+    access: Access,
 }
 
 /// What a query gave at each time of a range.
@@ -62,26 +71,56 @@ pub struct Ranged {
 }
 
 impl Client {
-    /// A client for a source. The process's TLS provider must be [installed](crate::tls::install).
+    /// A client for a source that lets everyone in. The process's TLS provider must be
+    /// [installed](crate::tls::install).
     ///
     /// # Errors
     ///
     /// Where the source could never be asked.
     pub fn new(source: Source, metrics: PollerMetrics) -> Result<Self, BadSource> {
+        Self::with_access(source, Access::default(), metrics)
+    }
+
+    /// The same for a source that asks who we are, or that proves itself by authorities of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where the source could never be asked.
+    pub fn with_access(
+        source: Source,
+        access: Access,
+        metrics: PollerMetrics,
+    ) -> Result<Self, BadSource> {
         let base = setup::base_url(&source.url)?;
-        let (http, range_url) = setup::http(&base)?;
         Ok(Self {
-            headers: setup::headers(&source.headers)?,
+            line: RwLock::new(Arc::new(setup::line(&base, &source, access)?)),
             params: setup::params(&source.query_params),
             turns: Turns::new(source.max_concurrent_queries),
             backoff: Mutex::new(Backoff::new()),
             skew: Skew::default(),
-            http,
-            range_url,
+            range_url: setup::range_url(&base),
+            base,
             _asked: metrics.begin(&source.name),
             metrics,
             source,
         })
+    }
+
+    /// Asks with other credentials or authorities from now on; what is under way ends as it began. A
+    /// source that was left alone is tried again at once.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be asked with these; it goes on with those it had.
+    pub fn set_access(&self, access: Access) -> Result<(), BadSource> {
+        if self.line().access == access {
+            return Ok(());
+        }
+        let line = Arc::new(setup::line(&self.base, &self.source, access)?);
+        *self.line.write().unwrap_or_else(PoisonError::into_inner) = line;
+        self.backoff().reached();
+        self.show_state();
+        Ok(())
     }
 
     /// What this client was made for.
@@ -103,9 +142,14 @@ impl Client {
     /// The same for one of many askers. Where it asks by a deadline, waiting for a turn counts
     /// towards it.
     pub async fn instant_as(&self, asker: Asker<'_>, query: &Query, time: Time) -> Answer {
-        let send = |left| self.send_instant(query, time, left);
+        let line = self.line();
+        let send = |left| self.send_instant(&line, query, time, left);
         match self.ask(asker, INSTANT_BYTES, send).await {
-            Ok(received) => received.log(answer::instant(&received.raw()), self),
+            Ok(received) => {
+                let mut answer = answer::instant(&received.raw());
+                line.access.hide_in(&mut answer);
+                received.log(answer, self)
+            }
             Err(answer) => answer,
         }
     }
@@ -151,9 +195,14 @@ impl Client {
         grid: &Grid,
         trust: Trust,
     ) -> Result<(Vec<Reading>, Option<String>), Answer> {
-        let send = |left| self.send_range(query, grid, left);
+        let line = self.line();
+        let send = |left| self.send_range(&line, query, grid, left);
         let received = self.ask(asker, RANGE_BYTES, send).await?;
-        let chunk = answer::range(&received.raw(), grid, trust);
+        let mut chunk = answer::range(&received.raw(), grid, trust);
+        match &mut chunk {
+            Ok((_, detail)) => line.access.hide(detail),
+            Err(answer) => line.access.hide_in(answer),
+        }
         // for the count of outcomes a range that came is a value
         let outcome = chunk
             .as_ref()
@@ -231,16 +280,17 @@ impl Client {
 
     async fn send_instant(
         &self,
+        line: &Line,
         query: &Query,
         time: Time,
         left: Duration,
     ) -> Result<Response, NotSent> {
-        let mut request = self
+        let mut request = line
             .http
             .query(query)
             .query("time", seconds(time))
             .timeout(whole_millis(left));
-        for (name, value) in &self.headers {
+        for (name, value) in &line.headers {
             request = request.header(name, value.clone());
         }
         for (name, value) in &self.params {
@@ -251,6 +301,7 @@ impl Client {
 
     async fn send_range(
         &self,
+        line: &Line,
         query: &Query,
         grid: &Grid,
         left: Duration,
@@ -264,13 +315,17 @@ impl Client {
             ("timeout", format!("{}ms", whole_millis(left))),
         ];
         form.extend(self.params.iter().cloned());
-        let request = self.http.inner().post(self.range_url.clone());
+        let request = line.http.inner().post(self.range_url.clone());
         let sent = request
-            .headers(self.headers.clone())
+            .headers(line.headers.clone())
             .form(&form)
             .send()
             .await;
         sent.map_err(|e| NotSent::because(&e))
+    }
+
+    fn line(&self) -> Arc<Line> {
+        Arc::clone(&self.line.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn backoff(&self) -> std::sync::MutexGuard<'_, Backoff> {

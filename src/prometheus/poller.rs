@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::join_all;
 use tokio::sync::mpsc;
 
+use super::access::Access;
 use super::advice::{Advice, Threshold};
 use super::answer::Answer;
 use super::client::{Asker, BadSource, Client};
@@ -70,7 +71,7 @@ pub enum PollerEvent {
     /// A policy's tick.
     Observation(Observation),
     /// All that there is to know about a policy's signals now; what was said before is over. Said
-    /// soon after a subscription and about once an hour.
+    /// a while after a subscription, when a bot that came with it has series, and about once an hour.
     Advice {
         /// Which policy.
         key: PolicyKey,
@@ -120,11 +121,12 @@ impl Poller {
     /// Where the source cannot be asked at all.
     pub fn spawn(
         source: Source,
+        access: Access,
         out: mpsc::Sender<PollerEvent>,
         metrics: PollerMetrics,
         clock: impl Clock,
     ) -> Result<PollerHandle, BadSource> {
-        let client = Arc::new(Client::new(source, metrics.clone())?);
+        let client = Arc::new(Client::with_access(source, access, metrics.clone())?);
         let (commands, received) = mpsc::unbounded_channel();
         let actor = Actor::new(Arc::clone(&client), out, metrics, clock);
         tokio::spawn(actor.run(received));
@@ -207,6 +209,15 @@ impl PollerHandle {
                 count.map(|(count, least)| (&answers[count], least)),
             )
         })
+    }
+
+    /// Asks with other credentials or authorities from now on. Ticks, and what is under way, go on.
+    ///
+    /// # Errors
+    ///
+    /// Where the source could not be asked with these; it goes on with those it had.
+    pub fn set_access(&self, access: Access) -> Result<(), BadSource> {
+        self.client.set_access(access)
     }
 
     /// Whether somebody else has a handle of this poller, too.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::time::Span;
 
-/// A Prometheus, and what to send along. Credentials and TLS settings will be fields here.
+/// A Prometheus, and what to send along. What it takes to be let in is its [`Access`](super::access::Access),
+/// which changes without it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// The `MetricsSource`'s name.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::decide::tests::builder::policy;
+use crate::prometheus::access::Access;
 use crate::prometheus::clock::SystemClock;
 use crate::prometheus::metrics::PollerMetrics;
 use crate::prometheus::poller::Poller;
@@ -78,7 +79,13 @@ async fn server(now: i64, takes: &[i64]) -> (Arc<Server>, PollerHandle) {
     tokio::spawn(async move { axum::serve(listener, app).await });
     let (out, _) = mpsc::channel(1);
     let source = Source::new("default", url);
-    let poller = Poller::spawn(source, out, PollerMetrics::default(), SystemClock);
+    let poller = Poller::spawn(
+        source,
+        Access::default(),
+        out,
+        PollerMetrics::default(),
+        SystemClock,
+    );
     (server, poller.expect("a good source"))
 }
 

@@ -42,7 +42,14 @@ fn sources() -> (Sources, Registry) {
     metrics.register(&mut registry);
     let (events, _) = mpsc::channel(1);
     let default = Some("http://127.0.0.1:1".to_owned());
-    (Sources::new(store, default, events, metrics), registry)
+    let nowhere = kube::Config::new("http://127.0.0.1:1".parse().expect("a URL"));
+    let client = kube::Client::try_from(nowhere).expect("a client");
+    let (changes, _) = mpsc::unbounded_channel();
+    let grants = Grants::new(&client, None, changes);
+    (
+        Sources::new(store, default, grants, events, metrics),
+        registry,
+    )
 }
 
 fn running(sources: &Sources) -> Vec<String> {

@@ -5,9 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_http_query::Client;
-use prometheus_http_query::reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
-use prometheus_http_query::reqwest::{self, Url, redirect};
+use prometheus_http_query::reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue,
+};
+use prometheus_http_query::reqwest::{self, Certificate, Url, redirect};
 use thiserror::Error;
+
+use super::super::access::{Access, Believe};
+use super::super::source::Source;
+use super::{Line, root_cause};
 
 /// A source that cannot be asked at all.
 #[derive(Debug, Error)]
@@ -23,6 +29,11 @@ pub enum BadSource {
     /// A header's name or value cannot be sent.
     #[error("header {0:?} cannot be sent")]
     Header(String),
+    /// What should be certificates is none.
+    #[error(
+        "tls.caSecret holds no certificate: write one or several, each from -----BEGIN CERTIFICATE----- on"
+    )]
+    Authorities,
     /// The HTTP client could not be made.
     #[error("the HTTP client could not be made: {0}")]
     Client(String),
@@ -53,23 +64,52 @@ pub(super) fn base_url(text: &str) -> Result<Url, BadSource> {
     Ok(url)
 }
 
-/// The client, and where range queries go.
-pub(super) fn http(base: &Url) -> Result<(Client, Url), BadSource> {
+/// Where range queries go.
+pub(super) fn range_url(base: &Url) -> Url {
+    let mut range = base.clone();
+    let path = format!("{}/api/v1/query_range", base.path().trim_end_matches('/'));
+    range.set_path(&path);
+    range
+}
+
+/// Connections and headers.
+pub(super) fn line(base: &Url, source: &Source, access: Access) -> Result<Line, BadSource> {
+    let mut headers = headers(&source.headers)?;
+    if let Some(authorization) = access.authorization() {
+        headers.insert(AUTHORIZATION, authorization.clone());
+    }
+    Ok(Line {
+        http: http(base, access.believe())?,
+        headers,
+        access,
+    })
+}
+
+fn http(base: &Url, believe: &Believe) -> Result<Client, BadSource> {
+    let client = |e: &dyn std::error::Error| BadSource::Client(root_cause(e));
     let mut http = reqwest::Client::builder()
+        // followed, credentials would go wherever the answer points
         .redirect(redirect::Policy::none())
         .user_agent(concat!("brownout/", env!("CARGO_PKG_VERSION")))
         // shorter than what load balancers keep
         .pool_idle_timeout(Duration::from_secs(50));
-    if base.scheme() == "http" {
+    http = match believe {
         // without this an image that holds no certificates could not even speak plain HTTP
-        http = http.tls_certs_only([]);
+        _ if base.scheme() == "http" => http.tls_certs_only([]),
+        Believe::WellKnown => http,
+        Believe::Only(pem) => http.tls_certs_only(authorities(pem)?),
+        Believe::Anyone => http.tls_danger_accept_invalid_certs(true),
+    };
+    let http = http.build().map_err(|e| client(&e))?;
+    Client::from(http, base.as_str()).map_err(|e| client(&e))
+}
+
+/// The certificates of a PEM text, at least one.
+fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, BadSource> {
+    match Certificate::from_pem_bundle(pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(BadSource::Authorities),
     }
-    let http = http.build().map_err(|e| BadSource::Client(e.to_string()))?;
-    let client = Client::from(http, base.as_str()).map_err(|e| BadSource::Client(e.to_string()))?;
-    let mut range = base.clone();
-    let path = format!("{}/api/v1/query_range", base.path().trim_end_matches('/'));
-    range.set_path(&path);
-    Ok((client, range))
 }
 
 /// The headers of every request.

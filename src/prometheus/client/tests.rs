@@ -14,6 +14,7 @@ use futures::stream;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use super::super::access::Believe;
 use super::*;
 use Unknown::{Http, Malformed, Timeout, TooLarge, Transport};
 
@@ -91,6 +92,29 @@ async fn answer(
             .header("content-type", "text/html")
             .body(pieces(huge, Duration::ZERO)),
         "rejected" => json(400).body(Body::from(error)),
+        // an ill-behaved server, or a proxy that helps debugging
+        "echo" | "echo-warning" => {
+            let (_, headers) = seen
+                .forms
+                .lock()
+                .expect("unpoisoned")
+                .last()
+                .cloned()
+                .expect("a request");
+            let said = headers["authorization"].to_str().expect("text").to_owned();
+            let (status, body) = if how == "echo" {
+                (
+                    400,
+                    format!(
+                        "{{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"{said} is wrong\"}}"
+                    ),
+                )
+            } else {
+                let warned = format!("\"warnings\":[\"{said} is odd\"],\"data\"");
+                (200, ONE.replace("\"data\"", &warned))
+            };
+            json(status).body(Body::from(body))
+        }
         "plain" => Response::builder()
             .status(503)
             .body(Body::from("Service Unavailable")),
@@ -268,6 +292,89 @@ async fn a_source_that_cannot_be_reached_is_left_alone_and_tried_again() {
         client.instant(&query, now()).await.reading,
         Reading::Value(42.0)
     );
+}
+
+#[tokio::test]
+async fn credentials_are_sent_replaced_and_never_shown() {
+    let (url, seen) = server().await;
+    let query = Query::unchecked("up");
+    let bearer = |token| Access::bearer(token).expect("a token");
+    let basic = Access::basic("bot", "pass:wörd").expect("a login");
+    let good = client(&format!("{url}/good"), |_| {});
+    for access in [bearer("token-one"), bearer("token-two"), basic.clone()] {
+        good.set_access(access).expect("good access");
+        good.instant(&query, now()).await;
+    }
+    let sent: Vec<_> = {
+        let forms = seen.forms.lock().expect("unpoisoned");
+        let sent = forms
+            .iter()
+            .map(|(_, headers)| headers["authorization"].clone());
+        sent.collect()
+    };
+    // the latter is what `printf bot:pass:wörd | base64` says
+    assert_eq!(
+        sent,
+        [
+            "Bearer token-one",
+            "Bearer token-two",
+            "Basic Ym90OnBhc3M6d8O2cmQ="
+        ]
+    );
+    for how in ["echo", "echo-warning"] {
+        for access in [bearer("token-one"), basic.clone()] {
+            let client = client(&format!("{url}/{how}"), |_| {});
+            client.set_access(access.clone()).expect("good access");
+            let answer = client.instant(&query, now()).await;
+            let detail = answer.detail.as_deref().unwrap_or_default();
+            assert!(detail.contains("not shown"), "{how}: {detail}");
+            let span = (now(), now(), Span::from_millis(1000));
+            let ranged = client.range(&query, span, Trust::Strict).await;
+            assert_eq!(ranged.details, [detail], "{how}");
+            let shown = format!("{access:?} {answer:?} {ranged:?}");
+            for secret in ["token-one", "pass", "Ym90OnBhc3M6d8O2cmQ"] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+    }
+    for bad in ["", "two words", "tokén", "line\nline"] {
+        assert!(Access::bearer(bad).is_none(), "{bad:?}");
+    }
+    assert!(Access::basic("a:b", "c").is_none());
+    assert!(Access::basic("a", "b\nc").is_none());
+}
+
+#[tokio::test]
+async fn a_redirect_is_given_no_credentials() {
+    let (url, seen) = server().await;
+    let client = client(&format!("{url}/redirect"), |_| {});
+    client
+        .set_access(Access::bearer("token").expect("a token"))
+        .expect("good access");
+    let answer = client.instant(&Query::unchecked("up"), now()).await;
+    assert_eq!(answer.reading, Reading::Unknown(Transport));
+    // it leads to this very server, which was asked once
+    assert_eq!(seen.forms.lock().expect("unpoisoned").len(), 1);
+}
+
+#[tokio::test]
+async fn new_credentials_are_tried_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let client = client(&format!("https://{address}"), |_| {});
+    let query = Query::unchecked("up");
+    client.instant(&query, now()).await;
+    let held = client.instant(&query, now()).await;
+    assert_eq!(held.detail.as_deref(), Some("left alone after failing"));
+    client
+        .set_access(Access::default().believing(Believe::Anyone))
+        .expect("good access");
+    let tried = client.instant(&query, now()).await;
+    assert!(tried.detail.is_some_and(|d| d.contains("refused")));
+    let no_authorities = Access::default().believing(Believe::Only(b"no PEM".as_slice().into()));
+    let refused = client.set_access(no_authorities).err();
+    assert!(refused.is_some_and(|e| e.to_string().contains("tls.caSecret")));
 }
 
 #[test]

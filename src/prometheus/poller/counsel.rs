@@ -14,9 +14,12 @@ use super::super::query::Query;
 use super::super::signals::SignalQueries;
 use super::{PolicyKey, Subscription, SubscriptionId};
 use crate::decide::{Reading, Unknown};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
-/// After a subscription, so that those made together are asked together.
+/// After a subscription: so many ticks, or the longest window where that is more. A bot that came with
+/// its policy has series by then.
+const TICKS: i64 = 4;
+/// After asking that died.
 const SOON: Duration = Duration::from_millis(500);
 /// After an attempt that did not reach the source.
 const RETRY: Duration = Duration::from_secs(60);
@@ -59,7 +62,7 @@ impl Counsel {
     }
 
     pub(super) fn subscribe(&mut self, key: &PolicyKey, id: SubscriptionId, to: &Subscription) {
-        let at = Instant::now() + SOON;
+        let at = Instant::now() + patience(to);
         let policy = Advised {
             id,
             subscription: to.clone(),
@@ -126,6 +129,12 @@ impl Counsel {
         self.next = self.policies.values().map(|p| p.at).min();
         Some(heard)
     }
+}
+
+fn patience(to: &Subscription) -> Duration {
+    let windows = to.signals.iter().filter_map(|signal| signal.window);
+    let ticks = to.interval.times(TICKS);
+    windows.fold(ticks, Span::max).to_duration()
 }
 
 /// One pass: each different query once, which takes the turn of the first who asks it.

@@ -246,10 +246,8 @@ async fn the_past_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn advice_comes_soon_after_a_subscription() {
+async fn advice_comes_when_a_bot_has_had_time_to_start() {
     let mut bench = bench(|_| {}).await;
-    bench.server.says("top", "2.5");
-    bench.server.says("samples", "4");
     let mut latency = signal("p95", None);
     latency.name = "latency-p95".to_owned();
     latency.top = Some(Query::unchecked("top"));
@@ -265,13 +263,18 @@ async fn advice_comes_soon_after_a_subscription() {
         value,
         text: value.to_string(),
     };
-    let mut subscription = every(60_000, &[latency, errors, gone]);
+    latency.window = Some(Span::from_millis(1200));
+    let mut subscription = every(200, &[latency, errors, gone]);
     subscription.thresholds = Arc::from([
         threshold(1.5, Direction::Above),
         threshold(8.0, Direction::Above),
         threshold(8.0, Direction::Below),
     ]);
     bench.handle.subscribe(key("x"), subscription);
+    // the bot starts after the policy was understood, and is asked about after its first ticks
+    bench.observation().await;
+    bench.server.says("top", "2.5");
+    bench.server.says("samples", "4");
     let advice = bench.advice().await;
     let told: Vec<_> = advice.iter().map(|a| (a.signal, a.kind.as_str())).collect();
     assert_eq!(

@@ -116,7 +116,13 @@ pub(super) async fn bench(change: impl FnOnce(&mut Source)) -> Bench {
     change(&mut source);
     let (out, events) = mpsc::channel(1024);
     let clock = Moved::default();
-    let handle = Poller::spawn(source, out, PollerMetrics::default(), clock.clone());
+    let handle = Poller::spawn(
+        source,
+        Access::default(),
+        out,
+        PollerMetrics::default(),
+        clock.clone(),
+    );
     Bench {
         server,
         clock,
