@@ -55,16 +55,16 @@ fn running(sources: &Sources) -> Vec<String> {
 async fn a_poller_ends_with_the_last_policy_that_asks_it() {
     let (sources, _) = sources();
     for name in ["a", "b"] {
-        let made = sources.subscribe(&key(name), "default", subscription());
+        let made = sources.subscribe(&key(name), "default", subscription(), None);
         assert!(made.is_ok());
     }
     sources.unsubscribe(&key("a"));
     assert_eq!(running(&sources), ["default"]);
     // by asking another
-    let past = sources.poller("default", "bots").ok();
+    let past = sources.poller("default", "bots", None).ok();
     assert!(
         sources
-            .subscribe(&key("b"), "other", subscription())
+            .subscribe(&key("b"), "other", subscription(), None)
             .is_ok()
     );
     assert_eq!(running(&sources), ["default", "other"]);
@@ -90,8 +90,8 @@ async fn the_series_of_a_source_end_with_its_poller() {
             }
         })
     };
-    let poller = sources.poller("default", "bots").expect("a poller");
-    let made = sources.subscribe(&key("a"), "default", subscription());
+    let poller = sources.poller("default", "bots", None).expect("a poller");
+    let made = sources.subscribe(&key("a"), "default", subscription(), None);
     assert!(made.is_ok());
     sources.metrics.touch();
     until(true).await.expect("series");
@@ -106,7 +106,7 @@ async fn a_new_poller_takes_no_id_of_an_older_one() {
     let (sources, _) = sources();
     let mut ids = std::collections::HashSet::new();
     for source in ["default", "other", "default"] {
-        let id = sources.subscribe(&key("a"), source, subscription());
+        let id = sources.subscribe(&key("a"), source, subscription(), None);
         assert!(ids.insert(id.expect("a subscription")));
     }
 }
