@@ -6,6 +6,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::api::TenancySpec;
 
 fn key(name: &str) -> PolicyKey {
     PolicyKey {
@@ -72,6 +73,47 @@ async fn a_poller_ends_with_the_last_policy_that_asks_it() {
     drop(past);
     sources.end_unasked();
     assert_eq!(running(&sources), ["other"]);
+}
+
+#[tokio::test]
+async fn only_what_was_understood_for_a_tenant_is_asked_where_there_are_tenants() {
+    crate::tls::install();
+    let (store, mut writer) = reflector::store();
+    let mut set = |label: Option<&str>| {
+        let mut object = source("shared");
+        object.spec.tenancy = label.map(|label| TenancySpec {
+            label: label.to_owned(),
+        });
+        writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(object));
+    };
+    let (events, _) = mpsc::channel(1);
+    let sources = Sources::new(store, None, events, PollerMetrics::default());
+    let tenant = || sources.tenant("shared", "bots");
+    let asked = |tenant: Option<&Tenant>| {
+        let subscribed = sources.subscribe(&key("a"), "shared", subscription(), tenant);
+        let past = sources.poller("shared", "bots", tenant);
+        assert_eq!(subscribed.is_ok(), past.is_ok());
+        subscribed
+    };
+    set(None);
+    assert_eq!(tenant(), Ok(None));
+    assert!(asked(None).is_ok());
+
+    set(Some("namespace"));
+    let refusal = asked(None).expect_err("it was understood for nobody");
+    assert!(refusal.message.contains("has changed spec.tenancy"));
+    let ours = tenant().expect("a good label");
+    let tells = ours.as_ref().map(|ours| (ours.label(), ours.namespace()));
+    assert_eq!(tells, Some(("namespace", "bots")));
+    assert!(asked(ours.as_ref()).is_ok());
+
+    set(Some("tenant"));
+    assert!(asked(ours.as_ref()).is_err());
+    set(Some("le"));
+    let refusal = tenant().expect_err("no label for tenants");
+    assert!(refusal.message.contains("spec.tenancy.label is le"));
+    set(None);
+    assert!(asked(ours.as_ref()).is_err());
 }
 
 #[tokio::test]
