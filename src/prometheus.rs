@@ -2,6 +2,7 @@
 //!
 //! - [`signals`]: a policy's signals as `PromQL`, or why they cannot be
 //! - [`check`]: what a query must be to be a signal
+//! - [`tenancy`]: queries that read only what is their namespace's
 //! - [`answer`]: what a server said, as a [`Reading`](crate::decide::Reading)
 //! - `client`: one request to one source, bounded in time and bytes
 //! - `poller`: one task per source that asks for all policies at once
@@ -16,6 +17,7 @@ pub mod promql;
 pub mod query;
 pub mod signals;
 mod templates;
+pub mod tenancy;
 pub mod trust;
 mod walk;
 

@@ -93,7 +93,7 @@ fn understood(document: &Value) -> Result<(), String> {
         serde_json::from_value(document.clone()).map_err(|err| err.to_string())?;
     let name = policy.metadata.name.unwrap_or_default();
     let policy = from_spec("bots", &name, &policy.spec).map_err(|found| format!("{found:?}"))?;
-    signal_queries(&policy.signals)
+    signal_queries(&policy.signals, None)
         .map(drop)
         .map_err(|refused| format!("{refused:?}"))
 }

@@ -180,12 +180,19 @@ pub struct AllowedNamespaces {
 }
 
 /// Holds each namespace to its own series.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.label != 'le'")
+        .message("tenancy.label must not be le, which belongs to histograms: write the label that carries the namespace, such as namespace")
+        .field_path(".label"),
+)]
 pub struct TenancySpec {
     /// The label that carries the namespace, such as namespace: every selector of every query also gets this
-    /// label with the policy's own namespace. It protects as well as whoever sets the label at ingestion is
-    /// trusted. At most 128 characters.
+    /// label with the policy's own namespace. A query that asks for another namespace, or that cannot be
+    /// held to one, is refused (QueryRefused). It protects as well as whoever sets the label at ingestion
+    /// is trusted, and only where no other source lets the same namespaces ask the same server without
+    /// it. At most 128 characters.
     #[schemars(schema_with = "tenancy_label")]
     pub label: String,
 }

@@ -53,8 +53,8 @@ pub fn admit(
         let mut standing = match standing {
             Some(mut standing) => {
                 let generation = object.metadata.generation.unwrap_or_default();
-                if standing.generation != generation {
-                    standing.edit(understood.policy, understood.queries, generation, now);
+                if standing.generation != generation || standing.tenant != understood.tenant {
+                    standing.edit(understood, generation, now);
                 }
                 standing
             }
@@ -110,7 +110,7 @@ pub fn hold(
 
 /// A policy that is new to this process: what status remembers of it, or nothing.
 fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> Standing {
-    let Understood { policy, queries } = understood;
+    let policy = Arc::clone(&understood.policy);
     // Also one that was written ahead of the first action only: its baselines count.
     let known = object.status.as_ref();
     let remembered = known.map(|status| restore::remember(&policy, status));
@@ -120,7 +120,7 @@ fn begin(object: &BotDegradationPolicy, understood: Understood, now: Time) -> St
         Phase::Deciding
     };
     let remembered = remembered.unwrap_or_else(|| Remembered::nothing(&policy));
-    let mut standing = Standing::new(object, policy, queries, remembered, phase);
+    let mut standing = Standing::new(object, understood, remembered, phase);
     if known.is_some_and(|status| status.observed_generation != object.metadata.generation) {
         standing.end_contests();
     }
@@ -148,10 +148,9 @@ fn settle_unseen_edit(standing: &mut Standing, status: &BotDegradationPolicyStat
 
 /// Has the policy decided on, or its timers rebuilt first; a paused one rests.
 fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), Refusal> {
-    let Some((policy, rebuilding)) = context
-        .standings
-        .with(key, |s| (Arc::clone(&s.policy), s.rebuilding))
-    else {
+    let Some((policy, tenant, rebuilding)) = context.standings.with(key, |s| {
+        (Arc::clone(&s.policy), s.tenant.clone(), s.rebuilding)
+    }) else {
         return Ok(());
     };
     if policy.mode == Mode::Paused {
@@ -162,7 +161,9 @@ fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), R
     match phase {
         Phase::Restoring if rebuilding => Ok(()),
         Phase::Restoring => {
-            let poller = context.sources.poller(&policy.source, &key.namespace)?;
+            let poller = context
+                .sources
+                .poller(&policy.source, &key.namespace, tenant.as_ref())?;
             context
                 .standings
                 .with(key, |standing| standing.rebuilding = true);
@@ -175,13 +176,15 @@ fn engage(context: &Arc<Context>, key: &PolicyKey, phase: Phase) -> Result<(), R
 
 /// Has the policy asked for at each tick and decided on.
 fn subscribe(context: &Context, key: &PolicyKey) -> Result<(), Refusal> {
-    let made = context
-        .standings
-        .with(key, |s| (s.policy.source.clone(), subscription(s)));
-    let Some((source, subscription)) = made else {
+    let made = context.standings.with(key, |s| {
+        (s.policy.source.clone(), s.tenant.clone(), subscription(s))
+    });
+    let Some((source, tenant, subscription)) = made else {
         return Ok(());
     };
-    let id = context.sources.subscribe(key, &source, subscription)?;
+    let id = context
+        .sources
+        .subscribe(key, &source, subscription, tenant.as_ref())?;
     context.standings.with(key, |standing| {
         standing.phase = Phase::Deciding;
         standing.subscription = Some(id);

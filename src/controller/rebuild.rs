@@ -11,6 +11,7 @@ use crate::policy::Policy;
 use crate::prometheus::client::{Asker, Wait};
 use crate::prometheus::poller::{PolicyKey, PollerHandle};
 use crate::prometheus::signals::SignalQueries;
+use crate::prometheus::tenancy::Tenant;
 use crate::time::{Span, Time};
 
 /// How many of the ticks between two regular ones are asked for again.
@@ -28,6 +29,7 @@ struct Past {
     namespace: String,
     uid: String,
     generation: i64,
+    tenant: Option<Tenant>,
     policy: Arc<Policy>,
     queries: Arc<[SignalQueries]>,
     record: Record,
@@ -63,7 +65,7 @@ async fn rebuild_from(context: &Context, key: &PolicyKey, poller: &PollerHandle)
             return;
         }
         standing.rebuilding = false;
-        let current = standing.generation == past.generation;
+        let current = standing.generation == past.generation && standing.tenant == past.tenant;
         if standing.phase == Phase::Restoring && current {
             standing.memory = restore::conclude(
                 &standing.memory,
@@ -85,6 +87,7 @@ impl Past {
             namespace: key.namespace.clone(),
             uid: standing.uid.clone(),
             generation: standing.generation,
+            tenant: standing.tenant.clone(),
             policy: Arc::clone(&standing.policy),
             queries: Arc::clone(&standing.queries),
             record: standing.record.clone(),

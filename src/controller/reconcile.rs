@@ -83,26 +83,32 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
 }
 
 /// Understands the spec, away from the threads that tick: a hostile query takes its time. A spec that
-/// has not changed is not read again.
+/// has not changed, nor whose series it may read, is not read again.
 async fn understood(
     context: &Context,
     key: &PolicyKey,
     object: &BotDegradationPolicy,
 ) -> Result<Result<Understood, Vec<Refusal>>, ApiError> {
+    let tenant = match context.sources.tenant(&object.spec.source, &key.namespace) {
+        Ok(tenant) => tenant,
+        Err(refusal) => return Ok(Err(vec![refusal])),
+    };
     let known = context.standings.with(key, |standing| {
         let same = Some(&standing.uid) == object.metadata.uid.as_ref()
             && Some(standing.generation) == object.metadata.generation
+            && standing.tenant == tenant
             && standing.queries.len() == standing.policy.signals.len();
         same.then(|| Understood {
             policy: Arc::clone(&standing.policy),
             queries: Arc::clone(&standing.queries),
+            tenant: tenant.clone(),
         })
     });
     if let Some(known) = known.flatten() {
         return Ok(Ok(known));
     }
     let object = object.clone();
-    tokio::task::spawn_blocking(move || understand(&object))
+    tokio::task::spawn_blocking(move || understand(&object, tenant))
         .await
         .map_err(|_| ApiError::Stopping)
 }

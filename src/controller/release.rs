@@ -13,7 +13,7 @@ use super::observe::{self, Observed};
 use super::reconcile::published_epoch;
 use super::restore::{self, Remembered};
 use super::standing::{Notice, Phase, Standing};
-use super::understand::key;
+use super::understand::{Understood, key};
 use super::{events, finalizer, former};
 use crate::api::{BotDegradationPolicy, FINALIZER};
 use crate::plan::{Plan, Situation, Wanted, plan};
@@ -129,7 +129,12 @@ fn remembered(object: &BotDegradationPolicy, policy: Arc<Policy>) -> Standing {
         Some(status) => restore::remember(&policy, status),
         None => Remembered::nothing(&policy),
     };
-    Standing::new(object, policy, Arc::new([]), remembered, Phase::Resting)
+    let understood = Understood {
+        policy,
+        queries: Arc::new([]),
+        tenant: None,
+    };
+    Standing::new(object, understood, remembered, Phase::Resting)
 }
 
 fn make_plan(

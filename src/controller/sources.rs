@@ -26,6 +26,7 @@ use crate::prometheus::poller::{
     PolicyKey, Poller, PollerEvent, PollerHandle, Subscription, SubscriptionId,
 };
 use crate::prometheus::source::Source;
+use crate::prometheus::tenancy::Tenant;
 use crate::time::{Span, Time};
 
 /// The source that a policy asks when it names none.
@@ -94,20 +95,44 @@ impl Sources {
         }
     }
 
-    /// The poller for a policy's source, started where it does not run yet.
-    pub fn poller(&self, name: &str, namespace: &str) -> Result<PollerHandle, Refusal> {
+    /// Whose series the policies of a namespace may read at a source: nobody's in particular where it
+    /// has no tenancy, or is not there.
+    pub fn tenant(&self, name: &str, namespace: &str) -> Result<Option<Tenant>, Refusal> {
+        let object = self.store.get(&ObjectRef::new(name));
+        let tenancy = object.as_ref().and_then(|o| o.spec.tenancy.as_ref());
+        let tenant = tenancy.map(|tenancy| Tenant::new(&tenancy.label, namespace));
+        tenant.transpose().map_err(|wrong| Refusal {
+            reason: conditions::SOURCE_NOT_FOUND,
+            message: format!(
+                "the MetricsSource {name} cannot be asked: spec.tenancy.label {wrong}"
+            ),
+        })
+    }
+
+    /// The poller for a policy's source, started where it does not run yet. Only what was understood
+    /// for `tenant` may be asked there.
+    pub fn poller(
+        &self,
+        name: &str,
+        namespace: &str,
+        tenant: Option<&Tenant>,
+    ) -> Result<PollerHandle, Refusal> {
         let (source, access) = self.resolve(name, namespace)?;
+        same_tenancy(&source, tenant)?;
         self.running(&mut self.lock(), source, access)
     }
 
-    /// Subscribes a policy; with nothing changed, nothing happens.
+    /// Subscribes a policy, whose queries were understood for `tenant`; with nothing changed, nothing
+    /// happens.
     pub fn subscribe(
         &self,
         key: &PolicyKey,
         name: &str,
         subscription: Subscription,
+        tenant: Option<&Tenant>,
     ) -> Result<SubscriptionId, Refusal> {
         let (source, access) = self.resolve(name, &key.namespace)?;
+        same_tenancy(&source, tenant)?;
         let mut inner = self.lock();
         let poller = self.running(&mut inner, source.clone(), access)?;
         let asked = inner
@@ -249,13 +274,6 @@ impl Sources {
             reason: conditions::SOURCE_NOT_ALLOWED,
             message,
         };
-        if let Some(field) = unsupported(object) {
-            return Err(refuse(format!(
-                "the MetricsSource {} sets spec.{field}, which this version does not carry out: \
-                 it is refused rather than ignored",
-                object.name_any()
-            )));
-        }
         if !self.grants.allows(object, namespace).map_err(refuse)? {
             return Err(refuse(format!(
                 "the MetricsSource {} does not allow the namespace {namespace}: \
@@ -280,6 +298,7 @@ fn understood(object: &MetricsSource) -> Source {
     let mut source = Source::new(object.name_any(), &spec.url);
     source.timeout = parse_duration(&spec.timeout).unwrap_or(Span::from_secs(5));
     source.evaluation_delay = parse_duration(&spec.evaluation_delay).unwrap_or(Span::ZERO);
+    source.tenancy = object.spec.tenancy.as_ref().map(|t| t.label.clone());
     source.headers = pairs(&spec.headers);
     source.query_params = pairs(&spec.query_params);
     source.max_concurrent_queries = usize::try_from(object.spec.max_concurrent_queries)
@@ -288,15 +307,25 @@ fn understood(object: &MetricsSource) -> Source {
     source
 }
 
+/// A source whose tenancy has changed since a policy's queries were understood is not asked for them;
+/// that change has the policy reconciled, and understood anew.
+fn same_tenancy(source: &Source, tenant: Option<&Tenant>) -> Result<(), Refusal> {
+    if source.tenancy.as_deref() == tenant.map(Tenant::label) {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: conditions::SOURCE_NOT_ALLOWED,
+        message: format!(
+            "the MetricsSource {} has changed spec.tenancy: the queries are being checked again",
+            source.name
+        ),
+    })
+}
+
 fn pairs(map: &BTreeMap<String, String>) -> Vec<(String, String)> {
     map.iter()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
-}
-
-/// What a source may ask for that is not there yet. Never ignored: it is about trust.
-fn unsupported(object: &MetricsSource) -> Option<&'static str> {
-    object.spec.tenancy.is_some().then_some("tenancy")
 }
 
 fn not_found(name: &str) -> String {

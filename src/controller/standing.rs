@@ -10,6 +10,7 @@ use kube::runtime::events::EventType;
 use super::hand::Pin;
 use super::record::{Record, words};
 use super::restore::Remembered;
+use super::understand::Understood;
 use crate::api::BotDegradationPolicy;
 use crate::decide::{Damping, Decision, Memory, Reading};
 use crate::plan::{Baseline, CONTEST_WINDOW_SECS, Refusal};
@@ -18,6 +19,7 @@ use crate::prometheus::advice::Advice;
 use crate::prometheus::observed::Observed;
 use crate::prometheus::poller::{PolicyKey, SubscriptionId};
 use crate::prometheus::signals::SignalQueries;
+use crate::prometheus::tenancy::Tenant;
 use crate::time::{Span, Time};
 
 /// A policy that is understood, and where it stands.
@@ -30,6 +32,8 @@ pub struct Standing {
     pub policy: Arc<Policy>,
     /// What its signals ask.
     pub queries: Arc<[SignalQueries]>,
+    /// Whose series that reads; everybody's where it is nobody.
+    pub tenant: Option<Tenant>,
     /// What deciding remembers.
     pub memory: Memory,
     /// What status tells of the levels.
@@ -127,8 +131,7 @@ impl Standing {
     /// A policy that this process has not known, as it is remembered.
     pub fn new(
         object: &BotDegradationPolicy,
-        policy: Arc<Policy>,
-        queries: Arc<[SignalQueries]>,
+        understood: Understood,
         remembered: Remembered,
         phase: Phase,
     ) -> Self {
@@ -136,8 +139,9 @@ impl Standing {
         Self {
             uid: object.uid().unwrap_or_default(),
             generation,
-            policy,
-            queries,
+            policy: understood.policy,
+            queries: understood.queries,
+            tenant: understood.tenant,
             memory: remembered.memory,
             record: remembered.record,
             phase,
@@ -214,23 +218,25 @@ impl Standing {
             .or(self.remembered_unknown_since)
     }
 
-    /// Takes in an edited spec: the level is kept by its name, equal comparisons keep their times.
-    pub fn edit(
-        &mut self,
-        policy: Arc<Policy>,
-        queries: Arc<[SignalQueries]>,
-        generation: i64,
-        now: Time,
-    ) {
+    /// Takes in an edited spec, or that it may read other series now: the level is kept by its name,
+    /// equal comparisons keep their times unless they are of other series.
+    pub fn edit(&mut self, understood: Understood, generation: i64, now: Time) {
+        let Understood {
+            policy,
+            queries,
+            tenant,
+        } = understood;
         let (old, from) = (Arc::clone(&self.policy), self.memory.level);
         self.memory = self.memory.carry_over(&old, &policy, now);
-        if old.mode == Mode::Paused && policy.mode != Mode::Paused {
+        let resumes = old.mode == Mode::Paused && policy.mode != Mode::Paused;
+        if resumes || self.tenant != tenant {
             self.memory.reset_times();
             self.remembered_unknown_since = None;
         }
         self.rename_history(&old, &policy);
         self.policy = policy;
         self.queries = queries;
+        self.tenant = tenant;
         // What was asked for the old spec is no answer to the new one.
         self.subscription = None;
         self.generation = generation;

@@ -9,6 +9,7 @@ use crate::plan::Refusal;
 use crate::policy::{Policy, from_spec};
 use crate::prometheus::poller::PolicyKey;
 use crate::prometheus::signals::{SignalQueries, signal_queries};
+use crate::prometheus::tenancy::Tenant;
 
 /// A spec that was understood.
 #[derive(Clone)]
@@ -17,10 +18,15 @@ pub struct Understood {
     pub policy: Arc<Policy>,
     /// What its signals ask.
     pub queries: Arc<[SignalQueries]>,
+    /// Whose series that reads; everybody's where it is nobody.
+    pub tenant: Option<Tenant>,
 }
 
-/// Understands a spec.
-pub fn understand(object: &BotDegradationPolicy) -> Result<Understood, Vec<Refusal>> {
+/// Understands a spec; its queries read the series of `tenant` only, where there is one.
+pub fn understand(
+    object: &BotDegradationPolicy,
+    tenant: Option<Tenant>,
+) -> Result<Understood, Vec<Refusal>> {
     let key = key(object);
     let policy = from_spec(&key.namespace, &key.name, &object.spec).map_err(|violations| {
         let refuse = |v: crate::policy::Violation| Refusal {
@@ -29,7 +35,7 @@ pub fn understand(object: &BotDegradationPolicy) -> Result<Understood, Vec<Refus
         };
         violations.into_iter().map(refuse).collect::<Vec<_>>()
     })?;
-    let queries = signal_queries(&policy.signals).map_err(|refused| {
+    let queries = signal_queries(&policy.signals, tenant.as_ref()).map_err(|refused| {
         let refuse = |q: crate::prometheus::signals::QueryRefused| Refusal {
             reason: conditions::QUERY_REFUSED,
             message: q.to_string(),
@@ -39,6 +45,7 @@ pub fn understand(object: &BotDegradationPolicy) -> Result<Understood, Vec<Refus
     Ok(Understood {
         policy: Arc::new(policy),
         queries: queries.into(),
+        tenant,
     })
 }
 

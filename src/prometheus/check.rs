@@ -12,19 +12,20 @@ use promql_parser::parser::{Expr, LabelModifier, Offset, VectorMatchCardinality}
 
 use super::promql;
 use super::query::Query;
-use super::walk::walk;
+use super::tenancy::Tenant;
+use super::walk::{selector, walk};
 
-/// Checks a query that a user wrote, and prints it.
+/// Checks a query that a user wrote, and prints it, bound to the tenant that asks it.
 ///
 /// # Errors
 ///
 /// A sentence for that user, which goes on where the field's name ends.
-pub fn query(text: &str) -> Result<Query, String> {
+pub fn query(text: &str, tenant: Option<&Tenant>) -> Result<Query, String> {
     let mut expr = promql::parse(text)?;
     let mut selectors = 0_usize;
     let mut infinite = false;
     walk(&mut expr, &mut |node| {
-        selectors += usize::from(reads(node));
+        selectors += usize::from(selector(node).is_some());
         infinite |= matches!(node, Expr::NumberLiteral(n) if n.val.is_infinite());
         allowed(node)
     })?;
@@ -44,7 +45,7 @@ pub fn query(text: &str) -> Result<Query, String> {
     if let Some(what) = filter::at_the_root(&expr) {
         return Err(what);
     }
-    promql::print(&expr)
+    promql::print(expr, tenant)
 }
 
 /// What is allowed but seldom meant. A query that does not parse has no notes.
@@ -57,10 +58,6 @@ pub fn notes(text: &str) -> Vec<String> {
         });
     }
     notes
-}
-
-fn reads(node: &Expr) -> bool {
-    matches!(node, Expr::VectorSelector(_) | Expr::MatrixSelector(_))
 }
 
 /// Refuses what no signal may contain, wherever it stands.

@@ -1,18 +1,21 @@
 //! Label matchers as users write them: text that can select, and do nothing else.
 
-use std::panic;
-
 use promql_parser::label::{MatchOp, Matcher};
-use promql_parser::parser::{self, Expr};
+use promql_parser::parser::Expr;
 
 use super::check::literals;
-use super::promql::MAX_CHARS;
+use super::promql::{self, MAX_CHARS};
+use super::tenancy::Tenant;
 
-/// Parses several texts into one list.
-pub fn parse_all(texts: &[String]) -> Result<Vec<Matcher>, String> {
+/// Parses several texts into one list: the policy's default and the signal's own.
+pub fn parse_all(texts: &[String], tenant: Option<&Tenant>) -> Result<Vec<Matcher>, String> {
     let mut all = Vec::new();
     for text in texts {
         all.extend(parse_one(text)?);
+    }
+    if let Some(tenant) = tenant {
+        let here = |e| format!("{e}, from here or from spec.defaults.matchers");
+        tenant.compatible(&all).map_err(here)?;
     }
     match contradiction(&all) {
         Some(text) => Err(format!("select nothing: {text}")),
@@ -37,9 +40,8 @@ pub fn parse_one(text: &str) -> Result<Vec<Matcher>, String> {
     literals(text).map_err(|e| said(&e))?;
     // the newline keeps a trailing comment from swallowing the brace
     let wrapped = format!("m{{{text}\n}}");
-    let parsed = panic::catch_unwind(|| parser::parse(&wrapped));
     let only = "only label matchers belong here, such as job=\"a\",code=~\"5..\"";
-    let Ok(Ok(Expr::VectorSelector(selector))) = parsed else {
+    let Ok(Expr::VectorSelector(selector)) = promql::read(&wrapped) else {
         return Err(said(only));
     };
     let plain =

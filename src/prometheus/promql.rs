@@ -6,6 +6,7 @@ use promql_parser::parser::{self, Expr};
 
 use super::check::literals;
 use super::query::Query;
+use super::tenancy::Tenant;
 
 /// The longest query in characters: what the CRD allows. Within it the parser's recursion stays far
 /// from the end of a worker thread's stack; beyond it an abort of the whole process is possible.
@@ -24,26 +25,42 @@ pub fn parse(text: &str) -> Result<Expr, String> {
         return Err(format!("is longer than {MAX_CHARS} characters"));
     }
     literals(text)?;
-    // the parser panics on a few absurd durations
+    read(text).map_err(|error| match error {
+        Some(error) => explain(text, &error),
+        None => "cannot be parsed: a number in it is out of every range".to_owned(),
+    })
+}
+
+/// Parses, and nothing else. `None` is the error of a parser that panicked, as it does on a few absurd
+/// durations.
+pub(super) fn read(text: &str) -> Result<Expr, Option<String>> {
     match panic::catch_unwind(|| parser::parse(text)) {
-        Ok(Ok(expr)) => Ok(expr),
-        Ok(Err(error)) => Err(explain(text, &error)),
-        Err(_) => Err("cannot be parsed: a number in it is out of every range".to_owned()),
+        Ok(parsed) => parsed.map_err(Some),
+        Err(_) => Err(None),
     }
 }
 
-/// Prints an expression.
+/// Prints an expression as it may be sent: bound to a tenant, where there is one. There is no other
+/// way to make a [`Query`] of what a user wrote.
 ///
 /// # Errors
 ///
-/// Where the print does not read back as what was printed, it would be another query.
-pub fn print(expr: &Expr) -> Result<Query, String> {
-    let text = expr.to_string();
-    let again = panic::catch_unwind(|| parser::parse(&text));
-    match again {
-        Ok(Ok(read)) if read.to_string() == text => Ok(Query::printed(&text)),
-        _ => Err("cannot be printed without changing its meaning: write it more simply".to_owned()),
+/// Where it cannot be bound; and where the print does not read back as what was printed, since it
+/// would be another query.
+pub fn print(mut expr: Expr, tenant: Option<&Tenant>) -> Result<Query, String> {
+    if let Some(tenant) = tenant {
+        tenant.pin(&mut expr)?;
     }
+    let text = expr.to_string();
+    let read_back = read(&text).is_ok_and(|mut read| {
+        read.to_string() == text && tenant.is_none_or(|tenant| tenant.holds(&mut read))
+    });
+    if !read_back {
+        return Err(
+            "cannot be printed without changing its meaning: write it more simply".to_owned(),
+        );
+    }
+    Ok(Query::printed(&text))
 }
 
 /// The parser's message, preceded by what is known about its usual causes.
@@ -76,7 +93,7 @@ fn explain(text: &str, error: &str) -> String {
 }
 
 /// A text that says what it shows: without control characters and those that turn the direction.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -1,11 +1,13 @@
 //! A policy's signals as queries.
 
+use promql_parser::label::Matcher;
 use thiserror::Error;
 
 use super::check;
 use super::matchers::{contradiction, parse_all, parse_one};
 use super::query::Query;
 use super::templates::{self, Latency};
+use super::tenancy::Tenant;
 use crate::policy::{Measure, Signal};
 
 /// The queries of one signal. Value and count are asked at each tick, at one time; the others are
@@ -47,16 +49,20 @@ pub struct QueryRefused {
     pub message: String,
 }
 
-/// The queries of all signals of a policy, in their order.
+/// The queries of all signals of a policy, in their order, each bound to the tenant that the policy's
+/// namespace is where its source has tenancy.
 ///
 /// # Errors
 ///
 /// Everything that is wrong, not the first thing only.
-pub fn signal_queries(signals: &[Signal]) -> Result<Vec<SignalQueries>, Vec<QueryRefused>> {
+pub fn signal_queries(
+    signals: &[Signal],
+    tenant: Option<&Tenant>,
+) -> Result<Vec<SignalQueries>, Vec<QueryRefused>> {
     let mut refused = Vec::new();
     let mut queries = Vec::with_capacity(signals.len());
     for (i, signal) in signals.iter().enumerate() {
-        match of_signal(signal) {
+        match of_signal(signal, tenant) {
             Ok(signal) => queries.push(signal),
             Err((field, message)) => refused.push(QueryRefused {
                 field: format!("signals[{i}].{field}"),
@@ -93,7 +99,7 @@ pub fn notes(signals: &[Signal]) -> Vec<QueryRefused> {
 
 type Refused = (&'static str, String);
 
-fn of_signal(signal: &Signal) -> Result<SignalQueries, Refused> {
+fn of_signal(signal: &Signal, tenant: Option<&Tenant>) -> Result<SignalQueries, Refused> {
     let name = signal.name.clone();
     match &signal.measure {
         Measure::Latency {
@@ -103,14 +109,15 @@ fn of_signal(signal: &Signal) -> Result<SignalQueries, Refused> {
             window,
             min_requests,
         } => {
-            let matchers = parse_all(matchers).map_err(at("latency.matchers"))?;
+            let matchers = parse_all(matchers, tenant).map_err(at("latency.matchers"))?;
             let latency = Latency {
                 histogram,
                 quantile: parse_quantile(quantile).map_err(at("latency.quantile"))?,
                 matchers: &matchers,
                 window: *window,
             };
-            templates::latency(name, &latency, *min_requests).map_err(at("latency.histogram"))
+            templates::latency(name, &latency, *min_requests, tenant)
+                .map_err(at("latency.histogram"))
         }
         Measure::ErrorRatio {
             counter,
@@ -119,15 +126,17 @@ fn of_signal(signal: &Signal) -> Result<SignalQueries, Refused> {
             window,
             min_requests,
         } => {
-            let matchers = parse_all(matchers).map_err(at("errorRatio.matchers"))?;
-            let errors = parse_errors(errors, &matchers).map_err(at("errorRatio.errors"))?;
-            templates::error_ratio(name, counter, (&matchers, &errors), *window, *min_requests)
+            let matchers = parse_all(matchers, tenant).map_err(at("errorRatio.matchers"))?;
+            let errors =
+                parse_errors(errors, &matchers, tenant).map_err(at("errorRatio.errors"))?;
+            let (selected, measured) = ((&*matchers, &*errors), (*window, *min_requests));
+            templates::error_ratio(name, counter, selected, measured, tenant)
                 .map_err(at("errorRatio.counter"))
         }
         Measure::Query { query, min_samples } => {
-            let value = check::query(query).map_err(at("query"))?;
+            let value = check::query(query, tenant).map_err(at("query"))?;
             let count = min_samples.as_ref().map(|m| {
-                let query = check::query(&m.query).map_err(at("minSamples.query"))?;
+                let query = check::query(&m.query, tenant).map_err(at("minSamples.query"))?;
                 let at_least = m.at_least;
                 Ok::<_, Refused>(Count { query, at_least })
             });
@@ -159,9 +168,11 @@ fn parse_quantile(text: &str) -> Result<f64, String> {
 
 fn parse_errors(
     text: &str,
-    matchers: &[promql_parser::label::Matcher],
-) -> Result<Vec<promql_parser::label::Matcher>, String> {
+    matchers: &[Matcher],
+    tenant: Option<&Tenant>,
+) -> Result<Vec<Matcher>, String> {
     let errors = parse_one(text)?;
+    tenant.map_or(Ok(()), |tenant| tenant.compatible(&errors))?;
     if errors.is_empty() {
         return Err(
             "is empty: write what tells errors from the rest, such as outcome=\"error\"".to_owned(),

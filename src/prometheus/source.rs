@@ -18,6 +18,8 @@ pub struct Source {
     pub evaluation_delay: Span,
     /// The most queries that are under way at once.
     pub max_concurrent_queries: usize,
+    /// The label that holds each namespace to its own series: queries are to be bound to it.
+    pub tenancy: Option<String>,
     /// Sent with each request.
     pub headers: Vec<(String, String)>,
     /// Sent as form fields with each request.
@@ -33,6 +35,7 @@ impl Source {
             timeout: Span::from_secs(5),
             evaluation_delay: Span::ZERO,
             max_concurrent_queries: 8,
+            tenancy: None,
             headers: Vec::new(),
             query_params: Vec::new(),
         }
@@ -49,6 +52,7 @@ impl fmt::Debug for Source {
             .field("timeout", &self.timeout)
             .field("evaluation_delay", &self.evaluation_delay)
             .field("max_concurrent_queries", &self.max_concurrent_queries)
+            .field("tenancy", &self.tenancy)
             .field("headers", &headers)
             .field("query_params", &self.query_params)
             .finish()

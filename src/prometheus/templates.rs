@@ -9,6 +9,7 @@ use promql_parser::parser::{self, Expr, NumberLiteral, VectorSelector};
 use super::promql;
 use super::query::Query;
 use super::signals::{Count, SignalQueries};
+use super::tenancy::Tenant;
 use super::walk::walk;
 use crate::time::Span;
 
@@ -41,6 +42,7 @@ pub(super) fn latency(
     name: String,
     of: &Latency<'_>,
     min_requests: u32,
+    tenant: Option<&Tenant>,
 ) -> Result<SignalQueries, String> {
     let bucket = format!("{}_bucket", of.histogram);
     let le = |op, value| {
@@ -53,7 +55,7 @@ pub(super) fn latency(
         ("infinite", selector(&bucket, &le(MatchOp::Equal, "+Inf"))?),
         ("finite", selector(&bucket, &le(MatchOp::NotEqual, "+Inf"))?),
     ];
-    let fill = |template, quantile| fill(template, &selectors, of.window, quantile);
+    let fill = |template, quantile| fill(template, &selectors, (of.window, quantile), tenant);
     Ok(SignalQueries {
         name,
         value: fill(LATENCY, Some(of.quantile))?,
@@ -73,14 +75,14 @@ pub(super) fn error_ratio(
     name: String,
     counter: &str,
     (matchers, errors): (&[Matcher], &[Matcher]),
-    window: Span,
-    min_requests: u32,
+    (window, min_requests): (Span, u32),
+    tenant: Option<&Tenant>,
 ) -> Result<SignalQueries, String> {
     let selectors = [
         ("all", selector(counter, matchers)?),
         ("errors", selector(counter, &[matchers, errors].concat())?),
     ];
-    let fill = |template| fill(template, &selectors, window, None);
+    let fill = |template| fill(template, &selectors, (window, None), tenant);
     Ok(SignalQueries {
         name,
         value: fill(ERROR_RATIO)?,
@@ -106,7 +108,7 @@ fn selector(metric: &str, matchers: &[Matcher]) -> Result<VectorSelector, String
             .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
     // a keyword such as `sum` or `inf` is no name either
     let bare = legacy
-        && matches!(parser::parse(metric), Ok(Expr::VectorSelector(v)) if v.name.as_deref() == Some(metric));
+        && matches!(promql::read(metric), Ok(Expr::VectorSelector(v)) if v.name.as_deref() == Some(metric));
     let mut all = matchers.to_vec();
     if !bare {
         all.insert(0, Matcher::new(MatchOp::Equal, "__name__", metric));
@@ -119,8 +121,8 @@ fn selector(metric: &str, matchers: &[Matcher]) -> Result<VectorSelector, String
 fn fill(
     template: &str,
     selectors: &[(&str, VectorSelector)],
-    window: Span,
-    quantile: Option<f64>,
+    (window, quantile): (Span, Option<f64>),
+    tenant: Option<&Tenant>,
 ) -> Result<Query, String> {
     let mut expr = parser::parse(template)?;
     let replace = |placeholder: &mut VectorSelector| {
@@ -143,5 +145,5 @@ fn fill(
         }
         Ok(())
     });
-    promql::print(&expr)
+    promql::print(expr, tenant)
 }

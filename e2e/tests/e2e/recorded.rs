@@ -137,7 +137,9 @@ fn queries(measure: Measure) -> SignalQueries {
         low_traffic: LowTraffic::Clear,
         measure,
     };
-    signal_queries(&[signal]).expect("a good signal").remove(0)
+    signal_queries(&[signal], None)
+        .expect("a good signal")
+        .remove(0)
 }
 
 struct Bench {

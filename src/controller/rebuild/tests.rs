@@ -105,6 +105,7 @@ fn past(not_before: Time) -> Past {
         uid: String::new(),
         namespace: "bots".to_owned(),
         generation: 1,
+        tenant: None,
         memory: Memory::new(&policy),
         policy: Arc::new(policy),
         queries: [signal].into(),

@@ -6,6 +6,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::api::TenancySpec;
 
 fn key(name: &str) -> PolicyKey {
     PolicyKey {
@@ -42,14 +43,18 @@ fn sources() -> (Sources, Registry) {
     metrics.register(&mut registry);
     let (events, _) = mpsc::channel(1);
     let default = Some("http://127.0.0.1:1".to_owned());
+    (
+        Sources::new(store, default, grants(), events, metrics),
+        registry,
+    )
+}
+
+/// What no cluster grants.
+fn grants() -> Grants {
     let nowhere = kube::Config::new("http://127.0.0.1:1".parse().expect("a URL"));
     let client = kube::Client::try_from(nowhere).expect("a client");
     let (changes, _) = mpsc::unbounded_channel();
-    let grants = Grants::new(&client, None, changes);
-    (
-        Sources::new(store, default, grants, events, metrics),
-        registry,
-    )
+    Grants::new(&client, None, changes)
 }
 
 fn running(sources: &Sources) -> Vec<String> {
@@ -62,16 +67,16 @@ fn running(sources: &Sources) -> Vec<String> {
 async fn a_poller_ends_with_the_last_policy_that_asks_it() {
     let (sources, _) = sources();
     for name in ["a", "b"] {
-        let made = sources.subscribe(&key(name), "default", subscription());
+        let made = sources.subscribe(&key(name), "default", subscription(), None);
         assert!(made.is_ok());
     }
     sources.unsubscribe(&key("a"));
     assert_eq!(running(&sources), ["default"]);
     // by asking another
-    let past = sources.poller("default", "bots").ok();
+    let past = sources.poller("default", "bots", None).ok();
     assert!(
         sources
-            .subscribe(&key("b"), "other", subscription())
+            .subscribe(&key("b"), "other", subscription(), None)
             .is_ok()
     );
     assert_eq!(running(&sources), ["default", "other"]);
@@ -79,6 +84,47 @@ async fn a_poller_ends_with_the_last_policy_that_asks_it() {
     drop(past);
     sources.end_unasked();
     assert_eq!(running(&sources), ["other"]);
+}
+
+#[tokio::test]
+async fn only_what_was_understood_for_a_tenant_is_asked_where_there_are_tenants() {
+    crate::tls::install();
+    let (store, mut writer) = reflector::store();
+    let mut set = |label: Option<&str>| {
+        let mut object = source("shared");
+        object.spec.tenancy = label.map(|label| TenancySpec {
+            label: label.to_owned(),
+        });
+        writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(object));
+    };
+    let (events, _) = mpsc::channel(1);
+    let sources = Sources::new(store, None, grants(), events, PollerMetrics::default());
+    let tenant = || sources.tenant("shared", "bots");
+    let asked = |tenant: Option<&Tenant>| {
+        let subscribed = sources.subscribe(&key("a"), "shared", subscription(), tenant);
+        let past = sources.poller("shared", "bots", tenant);
+        assert_eq!(subscribed.is_ok(), past.is_ok());
+        subscribed
+    };
+    set(None);
+    assert_eq!(tenant(), Ok(None));
+    assert!(asked(None).is_ok());
+
+    set(Some("namespace"));
+    let refusal = asked(None).expect_err("it was understood for nobody");
+    assert!(refusal.message.contains("has changed spec.tenancy"));
+    let ours = tenant().expect("a good label");
+    let tells = ours.as_ref().map(|ours| (ours.label(), ours.namespace()));
+    assert_eq!(tells, Some(("namespace", "bots")));
+    assert!(asked(ours.as_ref()).is_ok());
+
+    set(Some("tenant"));
+    assert!(asked(ours.as_ref()).is_err());
+    set(Some("le"));
+    let refusal = tenant().expect_err("no label for tenants");
+    assert!(refusal.message.contains("spec.tenancy.label is le"));
+    set(None);
+    assert!(asked(ours.as_ref()).is_err());
 }
 
 #[tokio::test]
@@ -97,8 +143,8 @@ async fn the_series_of_a_source_end_with_its_poller() {
             }
         })
     };
-    let poller = sources.poller("default", "bots").expect("a poller");
-    let made = sources.subscribe(&key("a"), "default", subscription());
+    let poller = sources.poller("default", "bots", None).expect("a poller");
+    let made = sources.subscribe(&key("a"), "default", subscription(), None);
     assert!(made.is_ok());
     sources.metrics.touch();
     until(true).await.expect("series");
@@ -113,7 +159,7 @@ async fn a_new_poller_takes_no_id_of_an_older_one() {
     let (sources, _) = sources();
     let mut ids = std::collections::HashSet::new();
     for source in ["default", "other", "default"] {
-        let id = sources.subscribe(&key("a"), source, subscription());
+        let id = sources.subscribe(&key("a"), source, subscription(), None);
         assert!(ids.insert(id.expect("a subscription")));
     }
 }

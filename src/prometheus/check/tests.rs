@@ -46,10 +46,10 @@ fn queries_that_are_signals_are_printed() {
             "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))",
         ),
     ] {
-        let query = query(text);
+        let query = query(text, None);
         assert_eq!(query.as_ref().map(Query::as_str), Ok(print), "{text}");
         // what is printed is a signal itself, and prints the same
-        let again = super::query(print);
+        let again = super::query(print, None);
         assert_eq!(again.as_ref().map(Query::as_str), Ok(print), "{print}");
     }
 }
@@ -128,7 +128,7 @@ fn queries_that_are_no_signals_are_refused_with_the_reason() {
         (deep.as_str(), "cannot be parsed"),
         (long.as_str(), "longer than 1024 characters"),
     ] {
-        let message = query(text).expect_err(text);
+        let message = query(text, None).expect_err(text);
         assert!(message.contains(reason), "{text}: {message}");
     }
 }
@@ -145,7 +145,7 @@ fn the_deepest_text_within_the_bound_does_not_end_the_process() {
         // a worker thread's stack
         let stack = std::thread::Builder::new().stack_size(2 << 20);
         let checked = stack
-            .spawn(move || query(&text).is_ok())
+            .spawn(move || query(&text, None).is_ok())
             .map(std::thread::JoinHandle::join);
         assert!(checked.is_ok_and(|joined| joined.is_ok()));
     }

@@ -117,8 +117,8 @@ proptest! {
 
     #[test]
     fn no_matcher_text_changes_the_structure(text in pieces()) {
-        let plain = signal_queries(&[latency(String::new())]).expect("no matchers are fine");
-        if let Ok(with) = signal_queries(&[latency(text)]) {
+        let plain = signal_queries(&[latency(String::new())], None).expect("no matchers are fine");
+        if let Ok(with) = signal_queries(&[latency(text)], None) {
             let pairs = [
                 (&plain[0].value, &with[0].value),
                 (&plain[0].count.as_ref().expect("a count").query, &with[0].count.as_ref().expect("a count").query),

@@ -39,7 +39,9 @@ fn query(query: &str) -> Signal {
 }
 
 fn one(signal: Signal) -> SignalQueries {
-    signal_queries(&[signal]).expect("a good signal").remove(0)
+    signal_queries(&[signal], None)
+        .expect("a good signal")
+        .remove(0)
 }
 
 fn text(query: Option<&Query>) -> &str {
@@ -142,24 +144,27 @@ fn a_query_with_min_samples_asks_both() {
 
 #[test]
 fn everything_that_is_wrong_is_told_with_its_field() {
-    let refused = signal_queries(&[
-        query("x > 5"),
-        query("x"),
-        latency("h", "1", &[]),
-        latency("h", "0.95", &["le=\"1\""]),
-        latency("", "0.95", &[]),
-        error_ratio("c", "", &[]),
-        error_ratio("c", "outcome=\"error\"", &["outcome=\"ok\""]),
-        error_ratio("c", "code=~\"5..\"", &["code=\"200\""]),
-        error_ratio("c", "a=\"b\"", &["job=\"x\"", "job=\"y\""]),
-        signal(Measure::Query {
-            query: "x".to_owned(),
-            min_samples: Some(MinSamples {
-                query: "x[5m]".to_owned(),
-                at_least: 1.0,
+    let refused = signal_queries(
+        &[
+            query("x > 5"),
+            query("x"),
+            latency("h", "1", &[]),
+            latency("h", "0.95", &["le=\"1\""]),
+            latency("", "0.95", &[]),
+            error_ratio("c", "", &[]),
+            error_ratio("c", "outcome=\"error\"", &["outcome=\"ok\""]),
+            error_ratio("c", "code=~\"5..\"", &["code=\"200\""]),
+            error_ratio("c", "a=\"b\"", &["job=\"x\"", "job=\"y\""]),
+            signal(Measure::Query {
+                query: "x".to_owned(),
+                min_samples: Some(MinSamples {
+                    query: "x[5m]".to_owned(),
+                    at_least: 1.0,
+                }),
             }),
-        }),
-    ])
+        ],
+        None,
+    )
     .expect_err("nearly all are wrong");
     let told: Vec<_> = refused
         .iter()
