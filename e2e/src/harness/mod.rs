@@ -110,8 +110,13 @@ fn rights_verdict(environment: &Environment, whole: bool) -> Result<String> {
         return Ok(verdict.to_string());
     }
     if !whole && verdict.refused.is_empty() {
-        let (used, all) = (verdict.used.len(), verdict.used.len() + verdict.unused.len());
-        return Ok(format!("NOT JUDGED, since not all tests ran: {used} of {all} used"));
+        let (used, all) = (
+            verdict.used.len(),
+            verdict.used.len() + verdict.unused.len(),
+        );
+        return Ok(format!(
+            "NOT JUDGED, since not all tests ran: {used} of {all} used"
+        ));
     }
     anyhow::bail!("{verdict}")
 }
