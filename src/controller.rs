@@ -4,6 +4,7 @@
 //! - [`reconcile`]: one policy brought to where it should be, as a table of contents
 //! - `admit`, `understand`, `restore`, `rebuild`: how a policy gets its standing
 //! - `decider`: observations in, decisions out
+//! - `unready`: what becomes of policies where the cluster cannot be read
 //! - `observe`, `apply`, `report`, `events`, `finalizer`, `release`: the only places that talk to the
 //!   API server
 
@@ -33,6 +34,7 @@ mod sources;
 mod standing;
 mod tokens;
 mod understand;
+mod unready;
 mod verify;
 mod watches;
 mod workloads;
@@ -43,6 +45,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::StreamExt;
+use jiff::Timestamp;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
@@ -63,6 +66,7 @@ use crate::metrics::{Metrics, ReasonLabels};
 use crate::policy::WorkloadKind;
 use crate::prometheus::metrics::PollerMetrics;
 use crate::prometheus::poller::PolicyKey;
+use crate::time::Time;
 
 /// How the operator is run.
 #[derive(Clone, Debug)]
@@ -124,6 +128,7 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
         scopes,
         standings: Standings::default(),
         ready: watch::Sender::new(false),
+        started: Time::from(Timestamp::now()),
     });
     let live = live::shown(&context);
     let registry = Arc::new(registry);
@@ -210,9 +215,9 @@ async fn control(
         .reconcile_on(kicks)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
-            async |object, context: Arc<Context>| {
-                context.wait_until_ready().await;
-                reconcile::reconcile(object, context).await
+            async |object, context: Arc<Context>| match unready::wait(&context, &object).await {
+                Some(instead) => instead,
+                None => reconcile::reconcile(object, context).await,
             },
             |object, err, context| failed(object.as_ref(), err, &context),
             Arc::clone(&context),
@@ -265,12 +270,9 @@ fn ended<Q>(
 }
 
 async fn become_ready(context: &Context) -> std::convert::Infallible {
-    for handle in &context.scopes {
-        handle.scope.wait_until_ready().await;
-    }
     // An error means that the writer is gone: we are stopping.
     let _ = context.sources.store().wait_until_ready().await;
+    unready::wait_for_scopes(context).await;
     context.ready.send_replace(true);
-    tracing::info!("every watch has had its first list");
     std::future::pending().await
 }

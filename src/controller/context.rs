@@ -27,8 +27,10 @@ pub struct Context {
     pub recorder: Recorder,
     /// Our own metrics.
     pub metrics: Metrics,
-    /// Whether every watch has had its first list.
+    /// Whether every watch has had its first list, but for namespaces that cannot be read.
     pub ready: watch::Sender<bool>,
+    /// When this process began.
+    pub started: Time,
 }
 
 /// A scope and the way to have one of its policies reconciled.
@@ -61,15 +63,23 @@ impl Context {
             .find(|handle| handle.scope.covers(namespace))
     }
 
-    /// Whether every watch has had its first list.
+    /// Whether every watch has had its first list, but for namespaces that cannot be read.
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
     }
 
-    /// Awaits that: an empty store is no empty cluster.
+    /// Awaits the watches' first lists; those of a namespace that cannot be read are not waited for.
     pub async fn wait_until_ready(&self) {
         // The sender is ours, so it cannot be gone.
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// Awaits the first lists of all that a namespace's policies refer to: an empty store is no empty cluster.
+    pub async fn wait_until_listed(&self, namespace: &str) {
+        self.wait_until_ready().await;
+        if let Some(scope) = self.scope(namespace) {
+            scope.wait_until_ready().await;
+        }
     }
 
     /// The present, for the shell: the core is handed its time.

@@ -22,7 +22,7 @@ use crate::prometheus::poller::PolicyKey;
 use crate::time::{Span, Time};
 
 /// How long handing back may take before the policy is let go all the same.
-const PATIENCE: Span = Span::from_secs(120);
+pub(super) const PATIENCE: Span = Span::from_secs(120);
 
 /// Hands everything back and lets the policy go.
 pub async fn release(context: &Context, object: &BotDegradationPolicy) -> Result<Action, ApiError> {

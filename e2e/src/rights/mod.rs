@@ -25,6 +25,8 @@ pub use verdict::{Verdict, judge};
 
 /// The group of all operators that tests start.
 pub const OPERATORS: &str = "e2e:operators";
+/// Of the bindings to the group.
+const PREFIX: &str = "e2e-";
 const SOON: Duration = Duration::from_secs(30);
 
 /// The shipped rights, given to the group [`OPERATORS`] in one cluster.
@@ -34,9 +36,9 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Makes the shipped ClusterRoles and binds them to the group.
+    /// Makes the shipped `ClusterRoles` and binds them to the group; what holds the shipped account holds it too.
     pub(crate) async fn install(cluster: &Cluster) -> Result<Self> {
-        let shipped = shipped().await?;
+        let (shipped, admission) = shipped().await?;
         for it in shipped.iter().filter(|it| !it.own_namespace) {
             apply(cluster, &role(it), "").await?;
             let subject = json!({"kind": "Group", "name": OPERATORS});
@@ -47,6 +49,13 @@ impl Rights {
                 ..SubjectAccessReviewSpec::default()
             };
             await_granted(cluster, it, group, None).await?;
+        }
+        for mut object in admission {
+            let param = object.pointer_mut("/spec/paramRef/name");
+            if let Some(Value::String(binding)) = param {
+                binding.insert_str(0, PREFIX);
+            }
+            apply(cluster, &object, "").await?;
         }
         Ok(Self {
             shipped,
@@ -117,7 +126,7 @@ fn binding(it: &Shipped, subject: Value) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": kind,
-        "metadata": {"name": format!("e2e-{}", it.binding)},
+        "metadata": {"name": format!("{PREFIX}{}", it.binding)},
         "roleRef": it.role,
         "subjects": [subject],
     })

@@ -28,8 +28,9 @@ pub struct Shipped {
     pub rules: Vec<PolicyRule>,
 }
 
-/// Every role that the cluster install binds to the operator's account.
-pub async fn shipped() -> Result<Vec<Shipped>> {
+/// Every role that the cluster install binds to the operator's account, and the admission policies that bound
+/// what it may do with these.
+pub async fn shipped() -> Result<(Vec<Shipped>, Vec<Value>)> {
     let objects = kustomize(&paths::checkout().join(BASE)).await?;
     let account = only_account(&objects)?;
     let mut roles = Vec::new();
@@ -54,7 +55,12 @@ pub async fn shipped() -> Result<Vec<Shipped>> {
         }
     }
     ensure!(!roles.is_empty(), "{BASE} binds no role to {account}");
-    Ok(roles)
+    let admission = objects.into_iter().filter(|object| {
+        object["kind"]
+            .as_str()
+            .is_some_and(|kind| kind.starts_with("ValidatingAdmissionPolicy"))
+    });
+    Ok((roles, admission.collect()))
 }
 
 /// What `kubectl kustomize` makes of a folder.

@@ -65,10 +65,7 @@ pub fn judge(
             }
             continue;
         }
-        let role = event.granted_by();
-        let granting = shipped
-            .iter()
-            .filter(|it| role == Some((it.role.kind.as_str(), it.role.name.as_str())));
+        let granting = shipped.iter().filter(|it| grants(it, &event));
         let used = granting.flat_map(|it| {
             let rules = it.rules.iter().enumerate();
             rules.filter_map(|(number, rule)| {
@@ -82,12 +79,21 @@ pub fn judge(
     verdict
 }
 
+/// Whether the request was allowed by this role, or by it under a name that a kustomization has prefixed.
+fn grants(it: &Shipped, event: &AuditEvent) -> bool {
+    let Some((kind, name)) = event.granted_by() else {
+        return false;
+    };
+    let prefix = name.strip_suffix(it.role.name.as_str());
+    kind == it.role.kind && prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('-'))
+}
+
 /// The users of [`crate::harness::Ctx::operator_user`], and the account of the manifests wherever it is.
 fn is_operator(user: &str) -> bool {
     user.starts_with("brownout:")
         || user
             .strip_prefix("system:serviceaccount:")
-            .is_some_and(|account| account.ends_with(":brownout"))
+            .is_some_and(|account| account.ends_with("brownout"))
 }
 
 /// Each verb on each resource of a role: in words.

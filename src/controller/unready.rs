@@ -1,0 +1,76 @@
+//! A namespace that cannot be read (yet): its policies wait, those of other namespaces do not.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use kube::runtime::controller::Action;
+use kube::{Resource as _, ResourceExt as _};
+
+use super::context::{Context, ScopeHandle};
+use super::error::ApiError;
+use super::finalizer;
+use super::release::PATIENCE;
+use super::watches::Guarded;
+use crate::api::FINALIZER;
+use crate::time::Time;
+
+/// How long one attempt waits; the next one sees the policy anew.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// How long the namespaces that can be read wait for one that cannot.
+const OTHERS: Duration = Duration::from_secs(10);
+
+/// Awaits the first lists of every namespace, but for those that cannot be read while others can: one
+/// that has taken the operator's rights away must not keep it from the others.
+pub async fn wait_for_scopes(context: &Context) {
+    let listing = |handle: &ScopeHandle| {
+        let scope = handle.scope.clone();
+        async move { scope.wait_until_ready().await }
+    };
+    let mut lists: FuturesUnordered<_> = context.scopes.iter().map(listing).collect();
+    lists.next().await;
+    let all = async { while lists.next().await.is_some() {} };
+    if tokio::time::timeout(OTHERS, all).await.is_ok() {
+        tracing::info!("every watch has had its first list");
+        return;
+    }
+    tracing::error!(
+        "some of --namespaces cannot be read, the others are looked after: see the failed watches for what is \
+         refused, and bind the ClusterRole brownout there"
+    );
+}
+
+/// Awaits the first lists of all that a policy refers to. `None` means that they are there, anything else is
+/// what to do instead of reconciling.
+///
+/// In a namespace that is being deleted they may never come, where the right to them was given by a
+/// `RoleBinding` there, which is gone by then. A policy must not hold the namespace up for that.
+pub async fn wait(context: &Context, object: &Guarded) -> Option<Result<Action, ApiError>> {
+    let namespace = object.namespace().unwrap_or_default();
+    if tokio::time::timeout(ATTEMPT, context.wait_until_listed(&namespace))
+        .await
+        .is_ok()
+    {
+        return None;
+    }
+    if !is_overdue(context, object) {
+        return Some(Ok(Action::requeue(ATTEMPT)));
+    }
+    tracing::error!(
+        policy = object.name_any(),
+        namespace,
+        "let go without having handed anything back: the namespace cannot be read"
+    );
+    let removed = finalizer::remove_unread(context, object.meta()).await;
+    Some(removed.map(|()| Action::await_change()))
+}
+
+/// Counted from this process's start: a policy deleted long before it has had no chance yet.
+fn is_overdue(context: &Context, object: &Guarded) -> bool {
+    let ours = object.finalizers().iter().any(|name| name == FINALIZER);
+    let Some(deleted) = object.meta().deletion_timestamp.as_ref().filter(|_| ours) else {
+        return false;
+    };
+    context.now() - Time::from(deleted.0).max(context.started) > PATIENCE
+}
