@@ -29,7 +29,7 @@ pub use spec::{
 };
 pub use status::{
     AutoscalerBaseline, Baseline, BotDegradationPolicyStatus, DampingStatus, FlagsStatus,
-    HistoryEntry, MAX_HISTORY, MAX_SENTENCE, MAX_WORD, PinStatus,
+    HistoryEntry, MAX_HISTORY, MAX_SENTENCE, MAX_WORD, PinStatus, ScaledObjectBaseline,
 };
 pub use time::StatusTime;
 

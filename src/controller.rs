@@ -5,11 +5,12 @@
 //! - `admit`, `understand`, `restore`, `rebuild`: how a policy gets its standing
 //! - `decider`: observations in, decisions out
 //! - `unready`: what becomes of policies where the cluster cannot be read
-//! - `observe`, `apply`, `report`, `events`, `finalizer`, `release`: the only places that talk to the
+//! - `observe`, `apply`, `scaling`, `report`, `events`, `finalizer`, `release`: the only places that talk to the
 //!   API server
 
 mod admit;
 mod apply;
+mod autoscalers;
 mod context;
 mod decider;
 mod error;
@@ -29,6 +30,7 @@ mod release;
 mod report;
 mod restore;
 mod rivals;
+mod scaling;
 mod secrets;
 mod sources;
 mod standing;
@@ -184,9 +186,11 @@ async fn control(
         config_maps,
         deployments,
         stateful_sets,
+        autoscalers,
     } = scope.watch(&context.client, selector.as_deref(), writers);
     let store = scope.policies.clone();
     let (maps, workloads, sets) = (store.clone(), store.clone(), store.clone());
+    let autoscaled = store.clone();
     // Nothing is reconciled before every store has its first list: an empty one is no empty cluster.
     let kicks = futures::stream::unfold(kicked, async |mut kicked| {
         kicked.recv().await.map(|key| (key, kicked))
@@ -211,6 +215,9 @@ async fn control(
         .watches_stream(stateful_sets, move |set| {
             let workload = watches::workload(WorkloadKind::StatefulSet, set.name_any());
             watches::policies_naming(&sets, &set.namespace().unwrap_or_default(), &workload)
+        })
+        .watches_stream(autoscalers, move |autoscaler| {
+            watches::policies_autoscaled(&autoscaled, &autoscaler)
         })
         .reconcile_on(kicks)
         .graceful_shutdown_on(stop.cancelled_owned())

@@ -114,7 +114,15 @@ impl Metrics {
         for reason in ["Escalated", "Blind", "Recovered"] {
             drop(self.transitions.get_or_create(&ReasonLabels { reason }));
         }
-        for object in ["status", "flags", "scale", "finalizer", "event"] {
+        for object in [
+            "status",
+            "flags",
+            "scale",
+            "autoscaler",
+            "scaledobject",
+            "finalizer",
+            "event",
+        ] {
             for outcome in ["ok", "error"] {
                 drop(self.writes.get_or_create(&WriteLabels { object, outcome }));
             }

@@ -7,12 +7,14 @@
 //! - A baseline is in [`Plan::record`] before the first write that would lose it.
 //! - A plan made anew after any prefix of its writes leads to the same end.
 
+mod autoscaler;
 mod facts;
 mod flags;
 mod outcome;
 mod targets;
 
-pub use facts::{Baseline, Found, Owner, SetBack, Target};
+pub use autoscaler::{Autoscaling, Bounds, Hpa, Kept, ScaledObject};
+pub use facts::{Baseline, Found, Owner, Part, SetBack, Target};
 pub use flags::{FlagsMap, FoundMap};
 
 use std::collections::BTreeMap;
@@ -121,6 +123,52 @@ pub enum Write {
         /// Whether this is the restore of a baseline, which is forgotten once it has succeeded.
         restore: bool,
     },
+    /// Merge patch of a `HorizontalPodAutoscaler`, both bounds at once, fenced by resourceVersion.
+    Bounds {
+        /// The workload that it scales.
+        workload: Workload,
+        /// Its name.
+        name: String,
+        /// The object that was read.
+        uid: String,
+        /// The version that was read.
+        resource_version: String,
+        /// The bounds that were read.
+        from: Bounds,
+        /// The bounds to write.
+        to: Bounds,
+        /// As with [`Write::Scale`].
+        restore: bool,
+    },
+    /// Merge patch of the annotation on KEDA's `ScaledObject` that pauses it, fenced by resourceVersion.
+    Pause {
+        /// The workload that it scales.
+        workload: Workload,
+        /// Its name.
+        name: String,
+        /// The object that was read.
+        uid: String,
+        /// The version that was read.
+        resource_version: String,
+        /// The annotation that was read.
+        from: Option<String>,
+        /// The annotation to write; `None` takes it off.
+        to: Option<String>,
+        /// As with [`Write::Scale`].
+        restore: bool,
+    },
+}
+
+impl Write {
+    /// The workload that a write is about; `None` for the flags.
+    pub fn workload(&self) -> Option<&Workload> {
+        match self {
+            Self::CreateFlags { .. } | Self::ReplaceFlags { .. } => None,
+            Self::Scale { workload, .. }
+            | Self::Bounds { workload, .. }
+            | Self::Pause { workload, .. } => Some(workload),
+        }
+    }
 }
 
 /// Something that cannot be carried out: a condition reason and a sentence.

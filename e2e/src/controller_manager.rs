@@ -42,6 +42,7 @@ impl ControllerManager {
             .flag("leader-elect", "false")
             .flag("kube-api-qps", "300") // tests run side by side: the default of 20 would be their bottleneck
             .flag("kube-api-burst", "600")
+            .flag("horizontal-pod-autoscaler-sync-period", "2s") // tests await what autoscalers do
             .flag("profiling", "false");
         Ok(Self {
             process: Process::start(run, &spec)?,

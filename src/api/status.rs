@@ -79,7 +79,7 @@ pub struct BotDegradationPolicyStatus {
 }
 
 /// What a workload had before the policy touched it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
     /// What the workload is: Deployment or StatefulSet.
@@ -94,9 +94,18 @@ pub struct Baseline {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub applied: Option<i32>,
-    /// Its autoscaler and that one's bounds before; absent where it has none.
+    /// Its HorizontalPodAutoscaler and that one's bounds before; absent where it has none, or KEDA's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaler: Option<AutoscalerBaseline>,
+    /// The ScaledObject of KEDA that scales it; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled_object: Option<ScaledObjectBaseline>,
+    /// When somebody has set the workload or its autoscaler back lately. Three times within ten minutes, and
+    /// the policy leaves the workload alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub set_backs: Vec<StatusTime>,
     /// Who keeps setting the workload back, as a field manager's name, or unknown where the API server keeps
     /// none; while this is set the policy leaves the workload alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,13 +120,26 @@ pub struct AutoscalerBaseline {
     /// Its name.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// Its minReplicas before; absent where it had none.
+    /// Its minReplicas before, 1 where it named none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min_replicas: Option<i32>,
     /// Its maxReplicas before.
     #[schemars(range(min = 0))]
     pub max_replicas: i32,
+}
+
+/// A ScaledObject of KEDA before the policy paused it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaledObjectBaseline {
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Its annotation autoscaling.keda.sh/paused-replicas before; absent where it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub paused_replicas: Option<String>,
 }
 
 /// The flags ConfigMap as it was last written.

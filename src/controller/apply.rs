@@ -9,37 +9,32 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, ObjectMeta, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
-use serde_json::json;
 
 use super::error::{ApiError, call};
-use super::standing::Written;
-use super::workloads;
+use super::scaling::{self, Moved};
 use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
 use crate::metrics::Metrics;
 use crate::plan::{Refusal, Write};
-use crate::policy::{Workload, WorkloadKind};
+use crate::policy::Workload;
 
 /// Who we are to the API server's field management.
 pub const FIELD_MANAGER: &str = "brownout";
 
-/// How often a scale is sent again after a conflict that only the workload's own status caused.
-const CONFLICT_RETRIES: usize = 5;
-
 /// What came of a plan's writes.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Scales that were written, with the version they made.
-    pub scaled: Vec<(Workload, Written)>,
+    /// What was written about workloads, in order.
+    pub moved: Vec<(Workload, Moved)>,
     /// Restores that failed: their baselines are kept.
     pub unrestored: Vec<Workload>,
     /// Workloads that were no longer as the plan had them, and that were not written.
     pub outdated: Vec<Workload>,
+    /// Workloads of which a write failed.
+    stopped: Vec<Workload>,
     /// Whether the flags stand as planned.
     pub flags_failed: bool,
     /// Refusals for `Ready=False`: somebody has to do something about them.
@@ -88,31 +83,40 @@ impl Applier<'_> {
                         .await;
                     self.flags_written(result, &mut applied);
                 }
-                Write::Scale {
-                    workload, restore, ..
-                } => {
-                    let result = self.scale(write).await;
-                    self.metrics.wrote("scale", result.is_ok());
-                    match result {
-                        Ok(Some(written)) => applied.scaled.push((workload.clone(), written)),
-                        Ok(None) => {}
-                        Err(err) => {
-                            if matches!(err, ApiError::Changed) {
-                                applied.outdated.push(workload.clone());
-                            }
-                            if *restore {
-                                applied.unrestored.push(workload.clone());
-                            }
-                            applied.note(
-                                err,
-                                &format!("patch the scale of {} {}", workload.kind, workload.name),
-                            );
-                        }
-                    }
+                Write::Scale { .. } | Write::Bounds { .. } | Write::Pause { .. } => {
+                    self.move_replicas(write, &mut applied).await;
                 }
             }
         }
         applied
+    }
+
+    /// One write about a workload. After one that failed there is none for the same workload: with
+    /// bounds that are not moved an autoscaler would only take the number back.
+    async fn move_replicas(&self, write: &Write, applied: &mut Applied) {
+        let Some(workload) = write.workload() else {
+            return;
+        };
+        if applied.stopped.contains(workload) {
+            return;
+        }
+        let moved = scaling::carry_out(self.client, &self.namespace(), write).await;
+        self.metrics.wrote(scaling::kind(write), moved.is_ok());
+        match moved {
+            Ok(Some(moved)) => applied.moved.push((workload.clone(), moved)),
+            Ok(None) => {}
+            Err(err) => {
+                let untouched = applied.moved.iter().all(|(other, _)| other != workload);
+                if untouched && matches!(err, ApiError::Changed) {
+                    applied.outdated.push(workload.clone());
+                }
+                if scaling::restores(write) {
+                    applied.unrestored.push(workload.clone());
+                }
+                applied.stopped.push(workload.clone());
+                applied.note(err, &scaling::what(write));
+            }
+        }
     }
 
     fn flags_written(&self, result: Result<(), ApiError>, applied: &mut Applied) {
@@ -163,78 +167,6 @@ impl Applier<'_> {
         call(api.replace(self.config_map, &post_params(), &map))
             .await
             .map(drop)
-    }
-
-    /// Writes a scale. `None` where the workload is gone: there is nothing left to scale.
-    async fn scale(&self, write: &Write) -> Result<Option<Written>, ApiError> {
-        let Write::Scale {
-            workload,
-            uid,
-            resource_version,
-            from,
-            to,
-            ..
-        } = write
-        else {
-            return Ok(None);
-        };
-        let mut version = resource_version.clone();
-        for _ in 0..CONFLICT_RETRIES {
-            match self.patch_scale(workload, &version, *to).await {
-                Ok(scale) => {
-                    let resource_version = scale.metadata.resource_version.unwrap_or_default();
-                    return Ok(Some(Written {
-                        resource_version,
-                        replicas: *to,
-                    }));
-                }
-                Err(ApiError::NotFound) => return Ok(None),
-                Err(ApiError::Changed) => {}
-                Err(err) => return Err(err),
-            }
-            // Only the workload's own status may have moved: else this number was decided on other facts.
-            let Some(now) = workloads::get(self.client, &self.namespace(), workload).await? else {
-                return Ok(None);
-            };
-            if now.uid == *uid && now.replicas == *to {
-                // An earlier try of ours whose answer was lost; or somebody who wants the same.
-                return Ok(Some(Written {
-                    resource_version: now.resource_version,
-                    replicas: *to,
-                }));
-            }
-            if now.uid != *uid || now.replicas != *from {
-                return Err(ApiError::Changed);
-            }
-            version = now.resource_version;
-        }
-        Err(ApiError::Changed)
-    }
-
-    async fn patch_scale(
-        &self,
-        workload: &Workload,
-        version: &str,
-        to: i32,
-    ) -> Result<Scale, ApiError> {
-        let patch = Patch::Merge(
-            json!({ "metadata": { "resourceVersion": version }, "spec": { "replicas": to } }),
-        );
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        let (client, namespace) = (self.client.clone(), self.namespace());
-        match workload.kind {
-            WorkloadKind::Deployment => {
-                let api: Api<Deployment> = Api::namespaced(client, &namespace);
-                call(api.patch_scale(&workload.name, &params, &patch)).await
-            }
-            WorkloadKind::StatefulSet => {
-                let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
-                call(api.patch_scale(&workload.name, &params, &patch)).await
-            }
-        }
     }
 
     fn config_maps(&self) -> Api<ConfigMap> {
@@ -291,6 +223,14 @@ pub fn post_params() -> PostParams {
     PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
+    }
+}
+
+/// Our field manager on every PATCH.
+pub fn patch_params() -> PatchParams {
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
     }
 }
 

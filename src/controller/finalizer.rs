@@ -2,10 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, Patch};
 use serde_json::json;
 
-use super::apply::FIELD_MANAGER;
+use super::apply::patch_params;
 use super::context::Context;
 use super::error::{ApiError, call};
 use crate::api::{BotDegradationPolicy, FINALIZER};
@@ -52,18 +52,11 @@ pub async fn remove_unread(context: &Context, metadata: &ObjectMeta) -> Result<(
     let others: Vec<&String> = others.filter(|name| *name != FINALIZER).collect();
     let patch = json!({ "metadata": { "resourceVersion": metadata.resource_version, "finalizers": others } });
     let name = metadata.name.as_deref().unwrap_or_default();
-    let result = call(api.patch_metadata(name, &params(), &Patch::Merge(&patch))).await;
+    let result = call(api.patch_metadata(name, &patch_params(), &Patch::Merge(&patch))).await;
     context.metrics.wrote("finalizer", result.is_ok());
     match result {
         Ok(_) | Err(ApiError::NotFound) => Ok(()),
         Err(err) => Err(err),
-    }
-}
-
-fn params() -> PatchParams {
-    PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
     }
 }
 
@@ -78,7 +71,7 @@ async fn patch(
         &object.namespace().unwrap_or_default(),
     );
     let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
-    let result = call(api.patch(&object.name_any(), &params(), &Patch::Merge(&patch))).await;
+    let result = call(api.patch(&object.name_any(), &patch_params(), &Patch::Merge(&patch))).await;
     context.metrics.wrote("finalizer", result.is_ok());
     result
 }

@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::context::Context;
 use super::error::{ApiError, call};
-use super::standing::Standing;
+use super::standing::{SetAutoscaler, Standing};
 use super::watches::Scope;
-use super::{rivals, workloads};
+use super::{autoscalers, rivals, workloads};
 use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
-use crate::plan::{Baseline, FlagsMap, Found, FoundMap, Owner, Target};
+use crate::plan::{Autoscaling, Baseline, FlagsMap, Found, FoundMap, Hpa, Kept, Owner, Target};
 use crate::policy::{Policy, Workload};
 use crate::prometheus::poller::PolicyKey;
 
@@ -46,15 +46,62 @@ pub async fn observe(
     };
     let targets = context.standings.with(key, |standing| {
         let scope = context.scope(&key.namespace)?;
-        let now = context.now();
         let all = workloads_of(policy, &standing.baselines);
-        let read = |workload| target(scope, standing, object, &others, workload, now);
+        let read = |workload| target(scope, standing, object, &others, workload);
         Some(all.into_iter().map(read).collect())
     });
+    let mut targets: Vec<Target> = targets.flatten().unwrap_or_default();
+    for target in &mut targets {
+        pausable(context, key, target).await?;
+    }
     Ok(Observed {
         config_map,
-        targets: targets.flatten().unwrap_or_default(),
+        targets,
     })
+}
+
+/// Looks for KEDA's `ScaledObject` behind a workload's autoscaler, where the level moves the workload or
+/// has moved it.
+async fn pausable(context: &Context, key: &PolicyKey, target: &mut Target) -> Result<(), ApiError> {
+    let asked = context.standings.with(key, |standing| {
+        let mut baselines = standing.baselines.iter();
+        let baseline = baselines.find(|baseline| baseline.workload == target.workload);
+        let level = standing.record.level;
+        let moved = standing.policy.replicas_at(level, &target.workload);
+        if moved.is_none() && baseline.is_none() {
+            return None;
+        }
+        let recorded = match baseline.and_then(|baseline| baseline.autoscaler.clone()) {
+            Some(Kept::Paused { name, .. }) => Some(name),
+            _ => None,
+        };
+        let set = standing.set.get(&target.workload).cloned();
+        Some((recorded, set))
+    });
+    let Some((recorded, set)) = asked.flatten() else {
+        return Ok(());
+    };
+    let holding = target.autoscaling.hpas.iter().filter(|hpa| hpa.holds);
+    let makers = holding.filter_map(|hpa| hpa.made_by.clone());
+    let names: Vec<String> = recorded.into_iter().chain(makers).collect();
+    for name in names {
+        match autoscalers::get_scaled_object(&context.client, &key.namespace, &name).await {
+            Ok(None) => {}
+            Ok(Some(mut found)) => {
+                found.written = set == Some(SetAutoscaler::Paused(name));
+                target.autoscaling.scaled_object = Some(found);
+                return Ok(());
+            }
+            Err(ApiError::Forbidden(words)) => {
+                target.autoscaling.unreadable = Some(format!(
+                    "the operator may not read the ScaledObject {name}: {words}"
+                ));
+                return Ok(());
+            }
+            Err(err) => return Err(err),
+        }
+    }
+    Ok(())
 }
 
 fn workloads_of(policy: &Policy, baselines: &[Baseline]) -> Vec<Workload> {
@@ -74,34 +121,60 @@ fn target(
     object: &BotDegradationPolicy,
     others: &[&BotDegradationPolicy],
     workload: Workload,
-    now: crate::time::Time,
 ) -> Target {
+    let namespace = object.namespace().unwrap_or_default();
     let written = standing.written.get(&workload);
-    let found =
-        workloads::find(scope, &object.namespace().unwrap_or_default(), &workload).map(|found| {
-            // The watch may be behind our own last write.
-            match written {
-                Some(written) if older(&found.resource_version, &written.resource_version) => {
-                    Found {
-                        resource_version: written.resource_version.clone(),
-                        replicas: written.replicas,
-                        owner: Owner::Us,
-                        ..found
-                    }
-                }
-                _ => found,
-            }
-        });
-    let version = found
-        .as_ref()
-        .map_or("", |found| found.resource_version.as_str());
+    let found = workloads::find(scope, &namespace, &workload).map(|found| {
+        // The watch may be behind our own last write.
+        match written {
+            Some(written) if older(&found.resource_version, &written.resource_version) => Found {
+                resource_version: written.resource_version.clone(),
+                replicas: written.replicas,
+                owner: Owner::Us,
+                ..found
+            },
+            _ => found,
+        }
+    });
     Target {
         held_by: rivals::holder_of_target(object, others.iter().copied(), &workload),
         written: written.map(|written| written.replicas),
-        set_backs: standing.set_backs_before(&workload, version, now),
+        autoscaling: Autoscaling {
+            hpas: hpas(scope, standing, &namespace, &workload),
+            ..Autoscaling::default()
+        },
         found,
         workload,
     }
+}
+
+fn hpas(scope: &Scope, standing: &Standing, namespace: &str, workload: &Workload) -> Vec<Hpa> {
+    let mut baselines = standing.baselines.iter();
+    let baseline = baselines.find(|baseline| baseline.workload == *workload);
+    let recorded = match baseline.and_then(|baseline| baseline.autoscaler.as_ref()) {
+        Some(Kept::Bounds { name, .. }) => Some(name.as_str()),
+        _ => None,
+    };
+    let mut found = autoscalers::find(scope, namespace, workload, recorded);
+    let Some(SetAutoscaler::Bounds {
+        name,
+        resource_version,
+        bounds,
+    }) = standing.set.get(workload)
+    else {
+        return found;
+    };
+    for hpa in found.iter_mut().filter(|hpa| hpa.name == *name) {
+        hpa.written = Some(*bounds);
+        // The watch may be behind our own last write.
+        if older(&hpa.resource_version, resource_version) {
+            resource_version.clone_into(&mut hpa.resource_version);
+            hpa.bounds = *bounds;
+            hpa.min_owner = Owner::Us;
+            hpa.max_owner = Owner::Us;
+        }
+    }
+    found
 }
 
 /// Whether a version is older than another: they grow with each write to the cluster's store.

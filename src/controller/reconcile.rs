@@ -183,26 +183,15 @@ fn make_plan(
                 reason: &reason,
             }
         };
-        let now = context.now();
-        let plan = plan(&Situation {
+        plan(&Situation {
             policy,
             wanted,
             config_map: &observed.config_map,
             epoch: published_epoch(object),
             targets: &observed.targets,
             baselines: &standing.baselines,
-            now,
-        });
-        for set_back in &plan.set_backs {
-            standing.count_set_back(
-                set_back.workload.clone(),
-                set_back.resource_version.clone(),
-                now,
-            );
-            // Once a number we wrote: the next counts when another of ours is there.
-            standing.written.remove(&set_back.workload);
-        }
-        plan
+            now: context.now(),
+        })
     })
 }
 
@@ -269,7 +258,12 @@ async fn settle(
     let made = context.standings.with(key, |standing| {
         let baselines =
             plan.baselines_after(&applied.unrestored, &applied.outdated, &standing.baselines);
-        standing.written.extend(applied.scaled.drain(..));
+        for set_back in &plan.set_backs {
+            standing.set_back(set_back);
+        }
+        for (workload, moved) in applied.moved.drain(..) {
+            standing.moved(workload, moved);
+        }
         standing.baselines.clone_from(&baselines);
         let before = std::mem::replace(&mut standing.refusals, refusals.clone());
         let outcome = Outcome {

@@ -11,7 +11,7 @@ use super::record::{Entry, Record};
 use super::standing::Standing;
 use crate::api::conditions::{self as c, cut, set_condition};
 use crate::api::{self, BotDegradationPolicy, BotDegradationPolicyStatus, MAX_SENTENCE, MAX_WORD};
-use crate::plan::{Baseline, Published, Refusal};
+use crate::plan::{Baseline, Kept, Published, Refusal};
 use crate::policy::{LevelNumber, Policy};
 use crate::time::Time;
 
@@ -232,12 +232,32 @@ fn number(level: LevelNumber) -> i32 {
 }
 
 fn baseline(baseline: &Baseline) -> api::Baseline {
+    let (autoscaler, scaled_object) = match &baseline.autoscaler {
+        None => (None, None),
+        Some(Kept::Bounds { name, bounds }) => {
+            let kept = api::AutoscalerBaseline {
+                name: name.clone(),
+                min_replicas: Some(bounds.min),
+                max_replicas: bounds.max,
+            };
+            (Some(kept), None)
+        }
+        Some(Kept::Paused { name, before }) => {
+            let kept = api::ScaledObjectBaseline {
+                name: name.clone(),
+                paused_replicas: before.clone(),
+            };
+            (None, Some(kept))
+        }
+    };
     api::Baseline {
         kind: baseline.workload.kind,
         name: baseline.workload.name.clone(),
         replicas: baseline.replicas,
         applied: baseline.applied,
-        autoscaler: None,
+        autoscaler,
+        scaled_object,
+        set_backs: baseline.set_backs.iter().map(|at| (*at).into()).collect(),
         contested_by: baseline
             .contested_by
             .as_deref()

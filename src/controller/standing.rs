@@ -10,17 +10,18 @@ use kube::runtime::events::EventType;
 use super::hand::Pin;
 use super::record::{Record, words};
 use super::restore::Remembered;
+use super::scaling::Moved;
 use super::understand::Understood;
 use crate::api::BotDegradationPolicy;
 use crate::decide::{Damping, Decision, Memory, Reading};
-use crate::plan::{Baseline, CONTEST_WINDOW_SECS, Refusal};
+use crate::plan::{Baseline, Bounds, Part, Refusal, SetBack};
 use crate::policy::{Mode, Policy, Workload};
 use crate::prometheus::advice::Advice;
 use crate::prometheus::observed::Observed;
 use crate::prometheus::poller::{PolicyKey, SubscriptionId};
 use crate::prometheus::signals::SignalQueries;
 use crate::prometheus::tenancy::Tenant;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// A policy that is understood, and where it stands.
 pub struct Standing {
@@ -60,8 +61,8 @@ pub struct Standing {
     pub advice_told: bool,
     /// What this process last wrote to each workload.
     pub written: HashMap<Workload, Written>,
-    /// When each workload was set back by somebody, and the version in which that was seen.
-    pub set_backs: HashMap<Workload, Vec<(Time, String)>>,
+    /// How this process last set the autoscaler of each workload.
+    pub set: HashMap<Workload, SetAutoscaler>,
     /// Baselines, as status will have them.
     pub baselines: Vec<Baseline>,
     /// Events to publish with the next report.
@@ -102,6 +103,22 @@ pub struct Written {
     pub resource_version: String,
     /// The number.
     pub replicas: i32,
+}
+
+/// How this process set an autoscaler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetAutoscaler {
+    /// The bounds of a `HorizontalPodAutoscaler`.
+    Bounds {
+        /// Its name.
+        name: String,
+        /// The version that the write made.
+        resource_version: String,
+        /// The bounds.
+        bounds: Bounds,
+    },
+    /// KEDA's `ScaledObject` of this name was paused.
+    Paused(String),
 }
 
 /// An Event to publish.
@@ -158,7 +175,7 @@ impl Standing {
             advice: Vec::new(),
             advice_told: remembered.generation == Some(generation),
             written: HashMap::new(),
-            set_backs: HashMap::new(),
+            set: HashMap::new(),
             baselines: remembered.baselines,
             notices: Vec::new(),
             newest: None,
@@ -259,9 +276,10 @@ impl Standing {
         for baseline in &mut self.baselines {
             if baseline.contested_by.take().is_some() {
                 self.written.remove(&baseline.workload);
+                self.set.remove(&baseline.workload);
             }
+            baseline.set_backs.clear();
         }
-        self.set_backs.clear();
     }
 
     /// Takes in a pin, or that there is none.
@@ -310,29 +328,20 @@ impl Standing {
         });
     }
 
-    /// How often a workload was set back within the window, other than in this version.
-    pub fn set_backs_before(
-        &self,
-        workload: &Workload,
-        resource_version: &str,
-        now: Time,
-    ) -> usize {
-        let since = now - Span::from_secs(CONTEST_WINDOW_SECS);
-        let times = self.set_backs.get(workload).into_iter().flatten();
-        times
-            .filter(|(at, version)| *at > since && version != resource_version)
-            .count()
+    /// Takes in what was written about a workload.
+    pub fn moved(&mut self, workload: Workload, moved: Moved) {
+        match moved {
+            Moved::Scaled(written) => _ = self.written.insert(workload, written),
+            Moved::Set(set) => _ = self.set.insert(workload, set),
+        }
     }
 
-    /// Counts a set-back, each version once.
-    pub fn count_set_back(&mut self, workload: Workload, resource_version: String, now: Time) {
-        let times = self.set_backs.entry(workload).or_default();
-        times.retain(|(at, _)| *at > now - Span::from_secs(CONTEST_WINDOW_SECS));
-        if times
-            .iter()
-            .all(|(_, version)| *version != resource_version)
-        {
-            times.push((now, resource_version));
+    /// Takes in that somebody has set something back: it is no longer as we wrote it, and the next time
+    /// counts when something of ours is there again.
+    pub fn set_back(&mut self, set_back: &SetBack) {
+        match set_back.part {
+            Part::Replicas => _ = self.written.remove(&set_back.workload),
+            Part::Autoscaler => _ = self.set.remove(&set_back.workload),
         }
     }
 

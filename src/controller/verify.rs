@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::error::ApiError;
-use super::workloads;
-use crate::plan::{Plan, Write};
+use super::{autoscalers, workloads};
+use crate::plan::{Kept, Plan, Write};
 use crate::prometheus::poller::PolicyKey;
 
 /// Sees to it that the baselines a plan would record are those of now. Where the plan writes the
@@ -19,16 +19,26 @@ pub async fn new_baselines(
         .with(key, |standing| standing.baselines.clone());
     let known = known.unwrap_or_default();
     for baseline in &plan.record {
-        let is_new = known.iter().all(|b| b.workload != baseline.workload);
-        let is_written = plan.writes.iter().any(|write| {
-            matches!(write, Write::Scale { workload, .. } if *workload == baseline.workload)
-        });
-        if !is_new || is_written {
+        if known.iter().any(|b| b.workload == baseline.workload) {
             continue;
         }
-        let now = workloads::get(&context.client, &key.namespace, &baseline.workload).await?;
-        if now.is_none_or(|now| now.replicas != baseline.replicas) {
-            return Err(ApiError::Changed);
+        let writes = || {
+            let all = plan.writes.iter();
+            all.filter(|write| write.workload() == Some(&baseline.workload))
+        };
+        if !writes().any(|write| matches!(write, Write::Scale { .. })) {
+            let now = workloads::get(&context.client, &key.namespace, &baseline.workload).await?;
+            if now.is_none_or(|now| now.replicas != baseline.replicas) {
+                return Err(ApiError::Changed);
+            }
+        }
+        if let Some(Kept::Bounds { name, bounds }) = &baseline.autoscaler
+            && !writes().any(|write| matches!(write, Write::Bounds { .. }))
+        {
+            let now = autoscalers::get(&context.client, &key.namespace, name).await?;
+            if now.is_none_or(|now| now.bounds != *bounds) {
+                return Err(ApiError::Changed);
+            }
         }
     }
     Ok(())

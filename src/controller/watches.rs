@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::api::{Api, PartialObjectMeta};
@@ -16,6 +17,7 @@ use kube::runtime::utils::PredicateConfig;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Resource, ResourceExt};
 
+use super::autoscalers;
 use crate::api::{BotDegradationPolicy, MetricsSource};
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::policy::{Workload, WorkloadKind};
@@ -35,13 +37,16 @@ pub struct Scope {
     pub deployments: Store<Deployment>,
     /// `StatefulSets`, pruned likewise.
     pub stateful_sets: Store<StatefulSet>,
+    /// `HorizontalPodAutoscalers`, pruned to target and bounds.
+    pub autoscalers: Store<HorizontalPodAutoscaler>,
 }
 
-/// The four writers behind a scope's stores.
+/// The five writers behind a scope's stores.
 pub struct Writers {
     policies: Writer<Guarded>,
     deployments: Writer<Deployment>,
     stateful_sets: Writer<StatefulSet>,
+    autoscalers: Writer<HorizontalPodAutoscaler>,
 }
 
 /// A stream of changed objects, deletions included.
@@ -57,6 +62,8 @@ pub struct Triggers {
     pub deployments: Changes<Deployment>,
     /// `StatefulSets` likewise.
     pub stateful_sets: Changes<StatefulSet>,
+    /// `HorizontalPodAutoscalers` whose target, bounds or their owners changed.
+    pub autoscalers: Changes<HorizontalPodAutoscaler>,
 }
 
 impl Scope {
@@ -66,12 +73,14 @@ impl Scope {
             policies: Writer::default(),
             deployments: Writer::default(),
             stateful_sets: Writer::default(),
+            autoscalers: Writer::default(),
         };
         let scope = Self {
             namespace,
             policies: writers.policies.as_reader(),
             deployments: writers.deployments.as_reader(),
             stateful_sets: writers.stateful_sets.as_reader(),
+            autoscalers: writers.autoscalers.as_reader(),
         };
         (scope, writers)
     }
@@ -108,10 +117,16 @@ impl Scope {
                 |deployment| deployment.spec.as_ref().and_then(|spec| spec.replicas),
             ),
             stateful_sets: scalable(
-                watcher(self.api(client), all)
+                watcher(self.api(client), all.clone())
                     .modify(prune_stateful_set)
                     .reflect(writers.stateful_sets),
                 |set| set.spec.as_ref().and_then(|spec| spec.replicas),
+            ),
+            autoscalers: relevant(
+                watcher(self.api(client), all)
+                    .modify(autoscalers::prune)
+                    .reflect(writers.autoscalers),
+                autoscalers::fingerprint,
             ),
         }
     }
@@ -123,6 +138,7 @@ impl Scope {
             self.policies.wait_until_ready(),
             self.deployments.wait_until_ready(),
             self.stateful_sets.wait_until_ready(),
+            self.autoscalers.wait_until_ready(),
         );
     }
 
@@ -161,16 +177,24 @@ fn scalable<K>(
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + 'static,
 {
+    relevant(events, move |object: &K, hasher: &mut DefaultHasher| {
+        (replicas(object), replicas_owners(object.meta())).hash(hasher);
+    })
+}
+
+/// Only changes of what is hashed, and deletions, are passed on.
+fn relevant<K>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    hash: impl Fn(&K, &mut DefaultHasher) + Send + 'static,
+) -> Changes<K>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + 'static,
+{
     let relevant = move |object: &K| {
         let mut hasher = DefaultHasher::new();
         let gone = object.meta().resource_version.is_none();
-        (
-            object.meta().uid.as_ref(),
-            replicas(object),
-            replicas_owners(object.meta()),
-            gone,
-        )
-            .hash(&mut hasher);
+        (object.meta().uid.as_ref(), gone).hash(&mut hasher);
+        hash(object, &mut hasher);
         Some(hasher.finish())
     };
     events
@@ -263,6 +287,25 @@ pub fn policies_naming(
                 .flat_map(|status| &status.baseline)
                 .any(|b| b.kind == workload.kind && b.name == workload.name)
     })
+}
+
+/// The policies that name the workload of an autoscaler, or that hold a baseline of it.
+pub fn policies_autoscaled(
+    store: &Store<Guarded>,
+    autoscaler: &HorizontalPodAutoscaler,
+) -> Vec<ObjectRef<Guarded>> {
+    let namespace = autoscaler.namespace().unwrap_or_default();
+    let mut policies = autoscalers::target(autoscaler)
+        .map(|workload| policies_naming(store, &namespace, &workload))
+        .unwrap_or_default();
+    let name = autoscaler.name_any();
+    let recorded = policies_where(store, &namespace, |policy| {
+        let baselines = policy.status.iter().flat_map(|status| &status.baseline);
+        let mut autoscalers = baselines.filter_map(|b| b.autoscaler.as_ref());
+        autoscalers.any(|kept| kept.name == name)
+    });
+    policies.extend(recorded);
+    policies
 }
 
 /// The policies whose flags a `ConfigMap` holds.

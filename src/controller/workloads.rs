@@ -70,7 +70,11 @@ fn reduce(metadata: &ObjectMeta, replicas: Option<i32>) -> Found {
     } else {
         owners
             .first()
-            .map_or(Owner::Nobody, |manager| Owner::Other((*manager).to_owned()))
+            .map_or(Owner::Nobody, |manager| match *manager {
+                // Kubernetes' HorizontalPodAutoscalers, and what KEDA itself scales from and to 0.
+                "kube-controller-manager" | "keda" => Owner::Autoscaler,
+                manager => Owner::Other(manager.to_owned()),
+            })
     };
     Found {
         uid: metadata.uid.clone().unwrap_or_default(),

@@ -1,6 +1,8 @@
 //! Workloads as a plan is told of them.
 
+use super::autoscaler::{Autoscaling, Kept};
 use crate::policy::Workload;
+use crate::time::Time;
 
 /// A workload as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +15,8 @@ pub struct Target {
     pub held_by: Option<String>,
     /// The number that this process last wrote to it; `None` before the first write.
     pub written: Option<i32>,
-    /// How often it has been set back within the contest window, up to the version in `found`.
-    pub set_backs: usize,
+    /// What scales it by itself.
+    pub autoscaling: Autoscaling,
 }
 
 /// A workload that exists.
@@ -30,11 +32,13 @@ pub struct Found {
     pub owner: Owner,
 }
 
-/// Who owns `spec.replicas`, by `managedFields`.
+/// Who owns a field, by `managedFields`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// Our own field manager is among the owners.
     Us,
+    /// Kubernetes' `HorizontalPodAutoscaler`s: nobody's wish, but what their rules give.
+    Autoscaler,
     /// Somebody else: a field manager's name.
     Other(String),
     /// Nobody: once 0 has been set through the scale subresource, whose type leaves a 0 out, the API
@@ -51,17 +55,28 @@ pub struct Baseline {
     pub replicas: i32,
     /// The number that was last written in its place, or was about to be.
     pub applied: Option<i32>,
+    /// What scaled it by itself, and how that was set.
+    pub autoscaler: Option<Kept>,
+    /// When somebody has set it back, the last times within the contest window.
+    pub set_backs: Vec<Time>,
     /// The field manager that keeps setting it back, once it is left alone for that.
     pub contested_by: Option<String>,
 }
 
-/// A target that somebody has set back.
+/// A target that somebody has set back, and what of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetBack {
     /// Which.
     pub workload: Workload,
-    /// The version of the object in which it was seen.
-    pub resource_version: String,
-    /// The field manager.
-    pub by: String,
+    /// What.
+    pub part: Part,
+}
+
+/// What can be set back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The replicas.
+    Replicas,
+    /// The bounds of the `HorizontalPodAutoscaler`, or the pause of the `ScaledObject`.
+    Autoscaler,
 }

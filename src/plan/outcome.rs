@@ -19,7 +19,11 @@ impl Plan {
         let kept = self
             .record
             .iter()
-            .filter(|baseline| unrestored.contains(&baseline.workload));
+            .filter(|baseline| unrestored.contains(&baseline.workload))
+            .filter(|baseline| {
+                let settled = |b: &Baseline| b.workload == baseline.workload;
+                !self.settled.iter().any(settled)
+            });
         let all = self.settled.iter().chain(kept);
         all.filter(|baseline| !(outdated.contains(&baseline.workload) && is_new(baseline)))
             .cloned()

@@ -6,7 +6,7 @@ use super::moves_decision;
 use crate::api::{BotDegradationPolicyStatus, HistoryEntry, conditions};
 use crate::controller::record::{BlindCause, Entry, Record, applied, words};
 use crate::decide::{Damping, Memory, level_after_edit};
-use crate::plan::{Baseline, Refusal};
+use crate::plan::{Baseline, Bounds, Kept, Refusal};
 use crate::policy::{LevelNumber, Mode, Policy, Workload};
 use crate::time::Time;
 
@@ -189,6 +189,17 @@ fn entry(kept: &HistoryEntry) -> Entry {
 }
 
 fn baseline(kept: &crate::api::Baseline) -> Baseline {
+    let bounds = kept.autoscaler.as_ref().map(|kept| Kept::Bounds {
+        name: kept.name.clone(),
+        bounds: Bounds {
+            min: kept.min_replicas.unwrap_or(1),
+            max: kept.max_replicas,
+        },
+    });
+    let paused = kept.scaled_object.as_ref().map(|kept| Kept::Paused {
+        name: kept.name.clone(),
+        before: kept.paused_replicas.clone(),
+    });
     Baseline {
         workload: Workload {
             kind: kept.kind,
@@ -196,6 +207,8 @@ fn baseline(kept: &crate::api::Baseline) -> Baseline {
         },
         replicas: kept.replicas,
         applied: kept.applied,
+        autoscaler: bounds.or(paused),
+        set_backs: kept.set_backs.iter().map(|at| Time::from(*at)).collect(),
         contested_by: kept.contested_by.clone(),
     }
 }

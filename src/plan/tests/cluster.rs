@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::flags::{Flags, same_content};
 use crate::plan::{
-    Baseline, FlagsMap, Found, FoundMap, Owner, Plan, Situation, Target, Wanted, Write, plan,
+    Autoscaling, Baseline, Bounds, FlagsMap, Found, FoundMap, Hpa, Owner, Plan, ScaledObject,
+    Situation, Target, Wanted, Write, plan,
 };
 use crate::policy::{
     Feature, Level, Missing, Mode, Policy, Quantifier, Recovery, Replicas, ScaleTarget, State,
@@ -34,7 +35,7 @@ pub(super) fn policy() -> Policy {
         &[
             ("a", Replicas::Count(1)),
             ("b", Replicas::Percent(50)),
-            ("c", Replicas::Count(0)),
+            ("c", Replicas::Count(1)),
         ],
     ];
     let level = |(i, scale): (usize, &&[(&str, Replicas)])| Level {
@@ -104,7 +105,17 @@ pub(super) struct Cluster {
     epoch: i64,
     written: BTreeMap<String, i32>,
     version: u64,
+    pub(super) autoscaling: BTreeMap<String, Autoscaling>,
+    /// Whether KEDA makes the autoscalers.
+    keda: bool,
 }
+
+/// What autoscalers had before any incident.
+const BOUNDS: [(&str, Bounds); 3] = [
+    ("a", Bounds { min: 1, max: 4 }),
+    ("b", Bounds { min: 3, max: 10 }),
+    ("c", Bounds { min: 2, max: 6 }),
+];
 
 impl Cluster {
     /// As people made it: 2, 3 and 4 replicas, and no flags yet.
@@ -120,7 +131,110 @@ impl Cluster {
             epoch: 0,
             written: BTreeMap::new(),
             version: 1,
+            autoscaling: BTreeMap::new(),
+            keda: false,
         }
+    }
+
+    /// The same with an autoscaler on each workload.
+    pub(super) fn autoscaled() -> Self {
+        let mut cluster = Self::new();
+        for (name, bounds) in BOUNDS {
+            cluster.autoscale(name, bounds, "helm");
+        }
+        cluster
+    }
+
+    /// The same with KEDA.
+    pub(super) fn with_keda() -> Self {
+        let mut cluster = Self {
+            keda: true,
+            ..Self::new()
+        };
+        for (name, _) in BOUNDS {
+            let object = ScaledObject {
+                name: name.to_owned(),
+                uid: "object".to_owned(),
+                resource_version: "1".to_owned(),
+                paused: None,
+                owner: Owner::Nobody,
+                written: false,
+            };
+            let autoscaling = cluster.autoscaling.entry(name.to_owned()).or_default();
+            autoscaling.scaled_object = Some(object);
+        }
+        cluster.control();
+        cluster
+    }
+
+    /// Somebody makes an autoscaler, or sets the bounds of the one that there is.
+    pub(super) fn autoscale(&mut self, name: &str, bounds: Bounds, by: &str) {
+        let autoscaling = self.autoscaling.entry(name.to_owned()).or_default();
+        let object = autoscaling.scaled_object.as_ref();
+        autoscaling.hpas = vec![Hpa {
+            name: format!("{name}-hpa"),
+            uid: "hpa".to_owned(),
+            resource_version: "1".to_owned(),
+            holds: true,
+            made_by: object.map(|object| object.name.clone()),
+            bounds,
+            min_owner: Owner::Other(by.to_owned()),
+            max_owner: Owner::Other(by.to_owned()),
+            written: None,
+        }];
+    }
+
+    /// The autoscalers' controllers run once, without metrics: KEDA makes and deletes, the others clamp.
+    pub(super) fn control(&mut self) {
+        for (name, bounds) in BOUNDS {
+            if self.keda {
+                self.control_keda(name, bounds);
+            }
+            let hpa = self.autoscaling.get(name).and_then(|a| a.hpas.first());
+            let replicas = self.replicas[name];
+            if let Some(Hpa { bounds, .. }) = hpa.filter(|_| replicas != 0) {
+                self.clamped(name, replicas.clamp(bounds.min, bounds.max));
+            }
+        }
+    }
+
+    fn control_keda(&mut self, name: &str, bounds: Bounds) {
+        let autoscaling = self.autoscaling.get_mut(name).unwrap();
+        let paused = autoscaling.scaled_object.as_ref().unwrap().paused.clone();
+        match paused {
+            Some(number) => {
+                autoscaling.hpas.clear();
+                self.clamped(name, number.parse().unwrap());
+            }
+            None if autoscaling.hpas.is_empty() => self.autoscale(name, bounds, "keda"),
+            None => {}
+        }
+    }
+
+    fn clamped(&mut self, name: &str, to: i32) {
+        if self.replicas[name] != to {
+            self.version += 1;
+            self.replicas.insert(name.to_owned(), to);
+            let tracked = to != 0 && self.owners[name] != Owner::Nobody;
+            let owner = if tracked {
+                Owner::Autoscaler
+            } else {
+                Owner::Nobody
+            };
+            self.owners.insert(name.to_owned(), owner);
+        }
+    }
+
+    /// The bounds and pauses, to be compared.
+    pub(super) fn autoscalers(&self) -> Vec<(Option<Bounds>, Option<String>)> {
+        let of = |a: &Autoscaling| {
+            let object = a.scaled_object.as_ref();
+            (
+                a.hpas.first().map(|hpa| hpa.bounds),
+                object.and_then(|object| object.paused.clone()),
+            )
+        };
+        self.autoscaling.values().map(of).collect()
     }
 
     pub(super) fn plan(&self, policy: &Policy, wanted: Wanted<'_>) -> Plan {
@@ -134,7 +248,7 @@ impl Cluster {
             }),
             held_by: None,
             written: self.written.get(name).copied(),
-            set_backs: 0,
+            autoscaling: self.autoscaling.get(name).cloned().unwrap_or_default(),
         };
         let targets: Vec<Target> = self.replicas.iter().map(found).collect();
         plan(&Situation {
@@ -165,12 +279,13 @@ impl Cluster {
         }
     }
 
-    /// Runs to the end, or says that there is none.
+    /// Runs to the end, or says that there is none. The autoscalers' controllers run in between.
     pub(super) fn settle(&mut self, policy: &Policy, wanted: Wanted<'_>) {
         for _ in 0..5 {
             let plan = self.plan(policy, wanted);
             self.carry_out(&plan, plan.writes.len());
-            if plan.writes.is_empty() {
+            self.control();
+            if plan.writes.is_empty() && self.plan(policy, wanted).writes.is_empty() {
                 return;
             }
         }
@@ -180,6 +295,14 @@ impl Cluster {
     /// The process ends; what it had in memory is lost.
     pub(super) fn crash(&mut self) {
         self.written.clear();
+        for autoscaling in self.autoscaling.values_mut() {
+            for hpa in &mut autoscaling.hpas {
+                hpa.written = None;
+            }
+            if let Some(object) = &mut autoscaling.scaled_object {
+                object.written = false;
+            }
+        }
     }
 
     pub(super) fn level(&self) -> usize {
@@ -201,7 +324,9 @@ impl Cluster {
             (Some(a), Some(b)) => a.claimed == b.claimed && same_content(&a.data, &b.data),
             (a, b) => a.is_none() && b.is_none(),
         };
-        maps && self.replicas == other.replicas && self.baselines == other.baselines
+        maps && self.replicas == other.replicas
+            && self.baselines == other.baselines
+            && self.autoscalers() == other.autoscalers()
     }
 
     fn write(&mut self, write: &Write) {
@@ -221,6 +346,8 @@ impl Cluster {
                 (data, !release)
             }
             Write::Scale { workload, to, .. } => return self.scale(&workload.name, *to),
+            Write::Bounds { workload, to, .. } => return self.bound(&workload.name, *to),
+            Write::Pause { workload, to, .. } => return self.pause(&workload.name, to.clone()),
         };
         self.version += 1;
         self.map = Some(FoundMap {
@@ -241,5 +368,27 @@ impl Cluster {
         self.replicas.insert(name.to_owned(), to);
         self.owners.insert(name.to_owned(), owner);
         self.written.insert(name.to_owned(), to);
+    }
+
+    /// Who sets a bound to what it is already does not become its owner.
+    fn bound(&mut self, name: &str, to: Bounds) {
+        assert!(to.min <= to.max, "the API server refuses {to:?}");
+        let hpa = &mut self.autoscaling.get_mut(name).unwrap().hpas[0];
+        assert_ne!(hpa.bounds, to, "a write that changes nothing");
+        if hpa.bounds.min != to.min {
+            hpa.min_owner = Owner::Us;
+        }
+        if hpa.bounds.max != to.max {
+            hpa.max_owner = Owner::Us;
+        }
+        (hpa.bounds, hpa.written) = (to, Some(to));
+    }
+
+    fn pause(&mut self, name: &str, to: Option<String>) {
+        let object = self.autoscaling.get_mut(name).unwrap();
+        let object = object.scaled_object.as_mut().unwrap();
+        assert_ne!(object.paused, to, "a write that changes nothing");
+        object.owner = to.as_ref().map_or(Owner::Nobody, |_| Owner::Us);
+        (object.paused, object.written) = (to, true);
     }
 }

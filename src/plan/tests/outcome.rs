@@ -8,6 +8,8 @@ fn baseline(name: &str) -> Baseline {
         workload: workload(name),
         replicas: 3,
         applied: Some(0),
+        autoscaler: None,
+        set_backs: Vec::new(),
         contested_by: None,
     }
 }

@@ -1,7 +1,10 @@
 //! One target, one row for each branch.
 
 use super::cluster::{NOW, level, policy, workload};
-use crate::plan::{Baseline, FlagsMap, Found, Owner, Plan, Situation, Target, Wanted, Write, plan};
+use crate::plan::{
+    Autoscaling, Baseline, FlagsMap, Found, Owner, Part, Plan, Situation, Target, Wanted, Write,
+    plan,
+};
 
 /// What is known of target `b` (150% at level 2, 50% at level 3).
 #[derive(Clone)]
@@ -55,12 +58,14 @@ fn planned(row: &Row, wanted: Wanted<'_>) -> Plan {
         }),
         held_by: row.held_by.map(str::to_owned),
         written: row.written,
-        set_backs: row.set_backs,
+        autoscaling: Autoscaling::default(),
     };
     let baseline = row.baseline.map(|(replicas, applied)| Baseline {
         workload: workload("b"),
         replicas,
         applied,
+        autoscaler: None,
+        set_backs: vec![NOW; row.set_backs],
         contested_by: row.contested.then(|| "argocd".to_owned()),
     });
     plan(&Situation {
@@ -165,8 +170,7 @@ fn the_third_set_back_is_the_last() {
             ..ROW
         };
         let plan = planned(&row, level(2));
-        assert_eq!(plan.set_backs[0].by, by);
-        assert_eq!(plan.set_backs[0].resource_version, "7");
+        assert_eq!(plan.set_backs[0].part, Part::Replicas);
         let contested = plan.settled[0].contested_by.as_deref();
         assert_eq!(
             contested,
