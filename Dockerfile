@@ -1,22 +1,12 @@
 # The operator: one static binary, a CA bundle and nothing else.
 #
-#     docker build -t brownout .          (podman build, buildah bud: the same)
+# `make images` puts both into target/images/brownout, which is the context, and builds this file with buildah,
+# podman or docker. By hand, after `make images` or with a static binary of your own in that folder:
 #
-# A binary that was built elsewhere, static for the image's platform, goes in by another `build` context with
-# the same two files under /out, and nothing is compiled:
-#
-#     docker build -t brownout --build-context build=DIR .
-
-# musl's own C compiler and a CA bundle come with this image, and what it builds is static.
-FROM rust:1.95-alpine AS build
-WORKDIR /src
-COPY . .
-RUN cargo build --locked --release --package brownout --bin brownout \
- && install -D -t /out target/release/brownout /etc/ssl/certs/ca-certificates.crt
-
+#     docker build -t brownout:0.1.0 -f Dockerfile target/images/brownout          (podman, buildah: the same)
 FROM scratch
-COPY --from=build /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/brownout /brownout
+COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY brownout /brownout
 # A number, not a name: there is no /etc/passwd, and runAsNonRoot can be checked.
 USER 65532:65532
 # metrics and health; the live JSON

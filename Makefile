@@ -1,7 +1,7 @@
 # What people run. Everything else is cargo's.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crds fmt lint
+.PHONY: help demo test bench images crds fmt lint
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ bench: ## how fast deciding is, and what many policies cost (about ten minutes a
 	cargo bench -p brownout --bench decide
 	cargo build --release
 	cargo run --release -p e2e --bin bench
+
+images: ## the images of the operator and of the bot, as target/images/*.tar
+	@scripts/images.sh
 
 crds: ## write crds/ anew from the Rust types
 	UPDATE_CRDS=1 cargo test -p brownout --lib api::crd

@@ -1,15 +1,21 @@
-//! Pods of a cluster that has a node: which are ready, and where they can be reached.
+//! Pods of a cluster that has a node: the operator as it is shipped, which pods are ready, and where
+//! they can be reached.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
+use serde_json::json;
 
 use crate::cluster::Cluster;
+use crate::environment::Environment;
+use crate::shipped;
 use crate::wait::await_condition;
+
+const READY: Duration = Duration::from_secs(120);
 
 /// A pod that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +31,22 @@ impl ReadyPod {
     pub fn at(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.ip, port)
     }
+}
+
+/// Installs the operator as `kubectl apply -k manifests/base` does, told where Prometheus is, and
+/// waits until its pod is ready.
+pub async fn install_operator(environment: &Environment) -> Result<ReadyPod> {
+    let (namespace, name) = shipped::OPERATOR;
+    let cluster = &environment.cluster;
+    cluster.node()?.import(&shipped::image(name)?).await?;
+    let mut objects = shipped::base()?;
+    let prometheus = environment.prometheus_for_pods()?;
+    let source = json!({"name": "BROWNOUT_PROMETHEUS_URL", "value": prometheus});
+    shipped::add_to_container(&mut objects, "env", &[source]);
+    cluster.apply_objects(&objects, namespace).await?;
+    let labels = format!("app.kubernetes.io/name={name}");
+    let pods = cluster.await_pods(namespace, &labels, 1, READY).await?;
+    pods.into_iter().next().context("there is one")
 }
 
 impl Cluster {

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::paths;
 
-/// The images, by the names that the manifests have for them.
-pub const IMAGES: [&str; 2] = ["brownout", "chatbotler"];
-
 /// Where the base installs the operator, and as whom.
-pub const OPERATOR_ACCOUNT: (&str, &str) = ("brownout-system", "brownout");
+pub const OPERATOR: (&str, &str) = ("brownout-system", "brownout");
+
+/// The bot of the examples, with its workers.
+pub const BOT: &str = "manifests/examples/chatbotler.yaml";
 
 /// The parts of a kustomization that the base makes use of.
 #[derive(Deserialize)]

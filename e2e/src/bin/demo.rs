@@ -25,6 +25,9 @@ struct Cli {
     /// Draw what happened into this SVG file
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
+    /// Run operator and bot as processes, also where they could be pods
+    #[arg(long)]
+    processes: bool,
 }
 
 #[tokio::main]
@@ -55,6 +58,7 @@ async fn main() -> ExitCode {
 async fn play(cli: &Cli, run: &Arc<RunDir>) -> Result<ExitCode> {
     let options = Options {
         picture: cli.picture.clone(),
+        processes: cli.processes,
     };
     let demo = Demo::play(Arc::clone(run), &options).await?;
     println!("{}", demo.summary);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::record::{Answer, Outcome, Record};
 use super::story::Arrival;
+use crate::load::ensure_near;
 
 /// Longer than the bot's own deadline: whoever gives up first hides how the bot did.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -23,10 +24,7 @@ pub(super) async fn drive(
     arrivals: &[Arrival],
     record: &Arc<Record>,
 ) -> Result<()> {
-    ensure!(
-        bot.ip().is_loopback(),
-        "the load is for a bot on this machine, not for {bot}"
-    );
+    ensure_near(bot)?;
     let client = Client::builder().timeout(TIMEOUT).no_proxy().build();
     let client = client.context("cannot make an HTTP client")?;
     let url: Arc<str> = format!("http://{bot}/chat").into();

@@ -2,7 +2,7 @@
 //! everything back, on a real cluster and measured by a real Prometheus.
 //!
 //! - [`story`] is the load over time; [`load`] drives it
-//! - [`stage`] starts everything; [`watch`] follows operator, bot and cluster
+//! - [`stage`] starts everything, operator and bot as pods or as processes; [`watch`] follows operator, bot and cluster
 //! - [`record`] keeps what was seen, [`changes`] the levels; [`screen`] and [`lines`] show it live
 //! - [`summary`] counts it, [`verdict`] judges it, [`picture`] draws it
 
@@ -29,6 +29,7 @@ use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::node::possible;
 use crate::progress::{Progress, say};
 use crate::run_dir::RunDir;
 
@@ -46,6 +47,31 @@ const LINGER: Duration = Duration::from_secs(6);
 pub struct Options {
     /// Draw what happened into this SVG file.
     pub picture: Option<PathBuf>,
+    /// Run operator and bot as processes, also where they could be pods.
+    pub processes: bool,
+}
+
+/// How the operator and the bot are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Pods,
+    Processes,
+}
+
+impl Way {
+    /// Pods wherever they can be had; with the words for a person.
+    fn choose(processes: bool) -> (Self, String) {
+        let why = if processes {
+            "as was asked for".to_owned()
+        } else {
+            match possible() {
+                Ok(()) => return (Self::Pods, "operator and bot run as pods".to_owned()),
+                Err(why) => format!("since there can be no node here: {why}"),
+            }
+        };
+        let words = format!("operator and bot run as processes, {why}; workers are numbers only");
+        (Self::Processes, words)
+    }
 }
 
 /// A demo that has been played, with everything still running.
@@ -60,13 +86,15 @@ pub struct Demo {
 impl Demo {
     /// Starts everything, plays the story to its end and counts.
     pub async fn play(run: Arc<RunDir>, options: &Options) -> Result<Self> {
-        let stage = Stage::set(run).await?;
+        let (way, words) = Way::choose(options.processes);
+        say(&words);
+        let stage = Stage::set(run, way).await?;
         let record = Arc::new(Record::begin(stage.replicas().await?));
         perform(&stage, &record).await?;
 
         let changes = changes::changes(&record, &stage.history().await?);
         let replicas = stage.replicas().await?;
-        let summary = summary::text(&record, &changes);
+        let summary = summary::text(&words, &record, &changes);
         let shortcomings = verdict::shortcomings(&record, &changes, &replicas);
         if let Some(path) = &options.picture {
             fs::write(path, picture::svg(&record, &changes))

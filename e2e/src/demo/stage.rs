@@ -1,5 +1,6 @@
 //! Everything that the story needs, up and running: the cluster, Prometheus, the operator, the bot.
 
+mod pods;
 mod processes;
 
 use std::net::SocketAddr;
@@ -11,19 +12,18 @@ use brownout::api::{BotDegradationPolicy, HistoryEntry};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
-use super::step;
 use super::watch::{Probes, Replicas, replicas};
+use super::{Way, step};
 use crate::bot::Status;
 use crate::environment::Environment;
 use crate::http;
 use crate::run_dir::RunDir;
 use crate::wait::await_condition;
 
+use pods::Pods;
 use processes::Processes;
 
 const POLICY: &str = include_str!("../../demo/policy.yaml");
-/// The bot as it is shipped, with its workers.
-const BOT: &str = "manifests/examples/chatbotler.yaml";
 
 /// The names in those manifests.
 const NAME: &str = "chatbotler";
@@ -55,20 +55,38 @@ struct Place {
     log: String,
 }
 
+/// Who plays: the operator and the bot.
+enum Players {
+    Pods(Pods),
+    Processes(Processes),
+}
+
 /// What runs. Dropping it ends all of it, the bot and the operator first.
 pub(super) struct Stage {
-    players: Processes,
+    players: Players,
     namespace: String,
     environment: Environment,
 }
 
 impl Stage {
     /// Starts everything and waits until the policy is in force and the bot has its flags.
-    pub(super) async fn set(run: Arc<RunDir>) -> Result<Self> {
-        processes::check()?;
-        let environment = Environment::start(Arc::clone(&run)).await?;
-        let namespace = environment.cluster.namespace("demo").await?;
-        let players = Processes::start(&environment, &namespace).await?;
+    pub(super) async fn set(run: Arc<RunDir>, way: Way) -> Result<Self> {
+        let (environment, namespace, players) = match way {
+            Way::Pods => {
+                pods::check()?;
+                let environment = Environment::start_with_node(run).await?;
+                let namespace = environment.cluster.namespace("demo").await?;
+                let pods = Pods::start(&environment, &namespace).await?;
+                (environment, namespace, Players::Pods(pods))
+            }
+            Way::Processes => {
+                processes::check()?;
+                let environment = Environment::start(run).await?;
+                let namespace = environment.cluster.namespace("demo").await?;
+                let processes = Processes::start(&environment, &namespace).await?;
+                (environment, namespace, Players::Processes(processes))
+            }
+        };
         let stage = Self {
             players,
             namespace,
@@ -92,21 +110,28 @@ impl Stage {
             Ok(status.epoch)
         })
         .await
-        .with_context(|| self.players.place().log)?;
+        .with_context(|| self.place().log)?;
         Ok(())
+    }
+
+    fn place(&self) -> Place {
+        match &self.players {
+            Players::Pods(pods) => pods.place(),
+            Players::Processes(processes) => processes.place(),
+        }
     }
 
     /// Where messages are sent to.
     pub(super) fn door(&self) -> SocketAddr {
-        self.players.place().door
+        self.place().door
     }
 
     fn bot_url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.players.place().bot)
+        format!("http://{}{path}", self.place().bot)
     }
 
     fn live_url(&self) -> String {
-        let operator = self.players.place().live;
+        let operator = self.place().live;
         format!("http://{operator}/v1/policies/{}/{NAME}", self.namespace)
     }
 

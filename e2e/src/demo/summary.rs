@@ -8,10 +8,11 @@ use super::figures::{Figures, clock, short};
 use super::record::{Answer, Record};
 use super::story::{Kind, PHASES, begin};
 
-/// Everything worth telling.
-pub(super) fn text(record: &Record, changes: &[Change]) -> String {
+/// Everything worth telling, with the words of how it was run.
+pub(super) fn text(way: &str, record: &Record, changes: &[Change]) -> String {
     let answers = record.answers();
     [
+        format!("\n{way}"),
         phases(&answers),
         levels(record, changes),
         arrival(changes),

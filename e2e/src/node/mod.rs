@@ -22,7 +22,7 @@ use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::Api;
 
 use self::containerd::Containerd;
-pub(crate) use self::network::Network;
+pub(crate) use self::network::{Network, is_inside};
 pub(crate) use self::sandbox::Sandbox;
 use crate::certs::Authority;
 use crate::cluster::Cluster;

@@ -4,6 +4,7 @@
 //! A run's number is part of its addresses. Who makes the link `brownout<number>` has it.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +17,13 @@ use super::sandbox::{Sandbox, run_to_end};
 const SERVICES: &str = "10.96";
 const LINKS: &str = "10.98";
 const PODS: &str = "10.99";
+
+/// Whether an address is that of a pod or a Service on a node of this machine.
+pub(crate) fn is_inside(address: IpAddr) -> bool {
+    let address = address.to_string();
+    let mut ranges = [SERVICES, PODS].iter();
+    ranges.any(|range| address.starts_with(&format!("{range}.")))
+}
 
 /// Addresses that no other run has.
 #[derive(Debug, Clone, Copy)]

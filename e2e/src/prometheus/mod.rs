@@ -29,6 +29,11 @@ pub struct Options {
     pub name: String,
     /// How often targets are asked.
     pub scrape_interval: Duration,
+    /// An address of this machine at which it listens as well as on the loopback interface.
+    pub also_at: Option<String>,
+    /// By whose kubeconfig it finds a cluster's pods, as users have it: each port `http` is asked, and its
+    /// series bear the pod's label `app.kubernetes.io/name` as `job`, and `namespace` and `pod`.
+    pub pods_of: Option<PathBuf>,
     /// More command line flags, such as `--query.max-samples=100`.
     pub flags: Vec<String>,
 }
@@ -39,6 +44,8 @@ impl Options {
         Self {
             name: name.into(),
             scrape_interval: Duration::from_secs(1),
+            also_at: None,
+            pods_of: None,
             flags: Vec::new(),
         }
     }
@@ -63,7 +70,7 @@ impl Prometheus {
         fs::create_dir_all(&targets)
             .with_context(|| format!("cannot create {}", targets.display()))?;
         let config = folder.join("prometheus.yml");
-        fs::write(&config, configuration(options.scrape_interval, &targets))
+        fs::write(&config, configuration(options, &targets))
             .with_context(|| format!("cannot write {}", config.display()))?;
         let port = Port::reserve()?;
         let spec = spec(options, program, &config, &folder, &port);
@@ -81,6 +88,11 @@ impl Prometheus {
     /// Where it is asked: `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.port.address())
+    }
+
+    /// Where those ask who reach this machine at `address`, one that it was told to listen at.
+    pub fn url_at(&self, address: &str) -> String {
+        format!("http://{address}:{}", self.port.number())
     }
 
     /// Starts it again at the same address with the data it had, and waits until it is ready.
@@ -147,16 +159,36 @@ fn spec(options: &Options, program: PathBuf, config: &Path, folder: &Path, port:
         .flag("web.listen-address", port.address())
         .flag("scrape.discovery-reload-interval", "100ms") // 5 s by default: tests would wait for new targets
         .flag("log.level", "warn");
+    let spec = match &options.also_at {
+        Some(address) => spec.flag("web.listen-address", format!("{address}:{}", port.number())),
+        None => spec,
+    };
     options.flags.iter().fold(spec, Spec::arg)
 }
 
 /// Changes of the target files are seen at once (inotify). Reading them again and again would
 /// be slower: Prometheus passes on at most one update in 5 s from a discovery that is never quiet.
-fn configuration(scrape_interval: Duration, targets: &Path) -> String {
-    let interval = scrape_interval.as_millis();
+fn configuration(options: &Options, targets: &Path) -> String {
+    let interval = options.scrape_interval.as_millis();
     let files = targets.display();
+    let pods = options.pods_of.as_deref().map(pods_of);
     format!(
         "global:\n  scrape_interval: {interval}ms\n  scrape_timeout: {interval}ms\n\
-         scrape_configs:\n- job_name: e2e\n  file_sd_configs:\n  - files: ['{files}/*.json']\n    refresh_interval: 1m\n"
+         scrape_configs:\n- job_name: e2e\n  file_sd_configs:\n  - files: ['{files}/*.json']\n    refresh_interval: 1m\n{}",
+        pods.unwrap_or_default()
+    )
+}
+
+fn pods_of(kubeconfig: &Path) -> String {
+    let kubeconfig = kubeconfig.display();
+    format!(
+        "- job_name: pods
+  kubernetes_sd_configs: [{{role: pod, kubeconfig_file: '{kubeconfig}'}}]
+  relabel_configs:
+  - {{source_labels: [__meta_kubernetes_pod_container_port_name], regex: http, action: keep}}
+  - {{source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_name], target_label: job}}
+  - {{source_labels: [__meta_kubernetes_namespace], target_label: namespace}}
+  - {{source_labels: [__meta_kubernetes_pod_name], target_label: pod}}
+"
     )
 }

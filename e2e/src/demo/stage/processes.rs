@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{BOT, BOT_OPTIONS, FLAGS, NAME, Place};
+use super::{BOT_OPTIONS, FLAGS, NAME, Place};
 use crate::bot::{self, Bot};
 use crate::demo::step;
 use crate::environment::Environment;
@@ -44,7 +44,7 @@ pub(super) fn check() -> Result<()> {
 
 async fn start_operator(environment: &Environment, namespace: &str) -> Result<Operator> {
     // its account as it is shipped, so that the demo also shows that the rights are enough
-    let (home, name) = shipped::OPERATOR_ACCOUNT;
+    let (home, name) = shipped::OPERATOR;
     let mut account = shipped::base()?;
     account.retain(|object| object["kind"] != "Deployment");
     environment.cluster.apply_objects(&account, home).await?;
@@ -61,7 +61,7 @@ async fn start_operator(environment: &Environment, namespace: &str) -> Result<Op
 
 /// The bot is a service account that may watch its own flags only.
 async fn start_bot(environment: &Environment, namespace: &str) -> Result<Bot> {
-    let bot = shipped::manifest(BOT)?;
+    let bot = shipped::manifest(shipped::BOT)?;
     environment.cluster.apply_objects(&bot, namespace).await?;
     let account = environment.cluster.service_account(namespace, NAME).await?;
     let options = bot::Options {
