@@ -28,12 +28,15 @@ pub enum Tool {
     Prometheus,
     /// Prometheus' tool for rules, formats and queries.
     Promtool,
+    /// The single-node server of VictoriaMetrics, which speaks Prometheus' query API its own way.
+    VictoriaMetrics,
 }
 
 impl Tool {
     /// Every tool, in the order in which a build takes them: what is quick first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Etcd,
+        Self::VictoriaMetrics,
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::Kubectl,
@@ -58,6 +61,7 @@ impl Tool {
             Self::Kubectl => "kubectl",
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
+            Self::VictoriaMetrics => "victoria-metrics",
         }
     }
 
