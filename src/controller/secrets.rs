@@ -67,7 +67,7 @@ pub fn why(err: &watcher::Error) -> String {
 pub fn refused(err: &kube::Error) -> String {
     match err {
         kube::Error::Api(status) if status.code == 403 => {
-            "the operator has no right to it: apply the Role of manifests/base".to_owned()
+            "the operator has no right to it: apply manifests/base, which has the Roles".to_owned()
         }
         kube::Error::Api(status) => format!("the API server answers {}", status.code),
         _ => "the API server gives no answer that can be used".to_owned(),

@@ -188,6 +188,9 @@ fn failure(raw: &Raw<'_>, json: bool) -> Answer {
     let Some(said) = said else {
         return Answer::unknown(Unknown::Http, &format!("HTTP {}", raw.status));
     };
+    if said.kind.parse() == Ok(raw.status) {
+        return victoria_metrics(raw.status, &said.error);
+    }
     let detail = format!("HTTP {}: {}: {}", raw.status, said.kind, said.error);
     // the server gave up at the time limit that we sent along
     if raw.status == 503 && said.kind == "timeout" {
@@ -198,6 +201,17 @@ fn failure(raw: &Raw<'_>, json: bool) -> Answer {
             && said.kind == "bad_data"
             && said.error.contains("parse error"),
         ..Answer::unknown(Unknown::Http, &detail)
+    }
+}
+
+/// `VictoriaMetrics` repeats the status as the type of error, and the query before what is wrong with it:
+/// `error when executing query="…" for (time=…, step=…): unsupported function "…"`, with 422 for all of it.
+fn victoria_metrics(status: u16, error: &str) -> Answer {
+    let cause = error.rsplit_once("): ").map_or(error, |(_, cause)| cause);
+    let unknown = ["unsupported function ", "unparsed data: "];
+    Answer {
+        rejected: status == 422 && unknown.iter().any(|words| cause.contains(words)),
+        ..Answer::unknown(Unknown::Http, &format!("HTTP {status}: {cause}"))
     }
 }
 

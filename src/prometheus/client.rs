@@ -11,6 +11,8 @@ mod turns;
 pub use setup::BadSource;
 pub use turns::{Asker, Wait};
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use super::backoff::Backoff;
 use super::metrics::{Asked, OfSource, PollerMetrics};
 use super::query::Query;
 use super::source::Source;
+use super::templates;
 use crate::decide::{Reading, Unknown};
 use crate::time::{Span, Time};
 use receive::{Received, receive};
@@ -47,6 +50,8 @@ pub struct Client {
     line: RwLock<Arc<Line>>,
     params: Vec<(&'static str, String)>,
     turns: Turns,
+    /// The server knows no native histograms, and said so.
+    classic: AtomicBool,
     backoff: Mutex<Backoff>,
     skew: Skew,
     metrics: PollerMetrics,
@@ -96,6 +101,7 @@ impl Client {
             line: RwLock::new(Arc::new(setup::line(&base, &source, access)?)),
             params: setup::params(&source.query_params),
             turns: Turns::new(source.max_concurrent_queries),
+            classic: AtomicBool::new(false),
             backoff: Mutex::new(Backoff::new()),
             skew: Skew::default(),
             range_url: setup::range_url(&base),
@@ -142,6 +148,15 @@ impl Client {
     /// The same for one of many askers. Where it asks by a deadline, waiting for a turn counts
     /// towards it.
     pub async fn instant_as(&self, asker: Asker<'_>, query: &Query, time: Time) -> Answer {
+        let known = self.known(query);
+        let answer = self.instant_once(asker, &known, time).await;
+        match self.without_native(&known, &answer) {
+            Some(classic) => self.instant_once(asker, &classic, time).await,
+            None => answer,
+        }
+    }
+
+    async fn instant_once(&self, asker: Asker<'_>, query: &Query, time: Time) -> Answer {
         let line = self.line();
         let send = |left| self.send_instant(&line, query, time, left);
         match self.ask(asker, INSTANT_BYTES, send).await {
@@ -171,7 +186,14 @@ impl Client {
         let mut readings = Vec::with_capacity(grid.len);
         let mut details = Vec::new();
         for chunk in grid.chunks(RANGE_POINTS) {
-            match self.chunk(asker, query, &chunk, trust).await {
+            let known = self.known(query);
+            let mut asked = self.chunk(asker, &known, &chunk, trust).await;
+            if let Err(answer) = &asked
+                && let Some(classic) = self.without_native(&known, answer)
+            {
+                asked = self.chunk(asker, &classic, &chunk, trust).await;
+            }
+            match asked {
                 Ok((chunk, detail)) => {
                     readings.extend(chunk);
                     details.extend(detail);
@@ -186,6 +208,21 @@ impl Client {
             points: (0..).map(|n| grid.time(n)).zip(readings).collect(),
             details,
         }
+    }
+
+    /// A query in the functions that the server knows, as far as it has told.
+    fn known<'a>(&self, query: &'a Query) -> Cow<'a, Query> {
+        let classic = self.classic.load(Ordering::Relaxed);
+        let classic = classic.then(|| templates::classic(query)).flatten();
+        classic.map_or(Cow::Borrowed(query), Cow::Owned)
+    }
+
+    /// What to ask instead of a query that was refused because it is for native histograms as well.
+    fn without_native(&self, asked: &Query, answer: &Answer) -> Option<Query> {
+        let detail = answer.detail.as_deref().filter(|_| answer.rejected)?;
+        let classic = templates::classic(asked).filter(|_| detail.contains("histogram_count"))?;
+        self.classic.store(true, Ordering::Relaxed);
+        Some(classic)
     }
 
     async fn chunk(

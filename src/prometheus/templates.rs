@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use promql_parser::label::{MatchOp, Matcher, Matchers};
-use promql_parser::parser::{self, Expr, NumberLiteral, VectorSelector};
+use promql_parser::parser::{self, Expr, NumberLiteral, VectorSelector, token};
 
 use super::promql;
 use super::query::Query;
@@ -95,6 +95,18 @@ pub(super) fn error_ratio(
         errors_exist: Some(fill(ERRORS_EXIST)?),
         window: Some(window),
     })
+}
+
+/// A query without its half for native histograms, where it has one: for servers that do not know their
+/// functions, which then hold none either.
+pub(super) fn classic(query: &Query) -> Option<Query> {
+    let Ok(Expr::Binary(or)) = promql::parse(query.as_str()) else {
+        return None;
+    };
+    let native = matches!(&*or.rhs, Expr::Call(call) if call.func.name == "histogram_count");
+    let halves = or.op.id() == token::T_LOR && native;
+    // what is bound to a tenant is so in each part
+    halves.then(|| promql::print(*or.lhs, None).ok()).flatten()
 }
 
 /// The selector of a metric. A name that `PromQL` cannot take bare becomes a matcher.

@@ -36,6 +36,18 @@ pub struct Options {
     pub pods_of: Option<PathBuf>,
     /// More command line flags, such as `--query.max-samples=100`.
     pub flags: Vec<String>,
+    /// Where it speaks HTTPS and asks for a login: the file of its web configuration, and a URL and a
+    /// client that get past it.
+    pub web: Option<Web>,
+}
+
+/// A Prometheus that is not open to all.
+#[derive(Debug, Clone)]
+pub struct Web {
+    /// The file for `--web.config.file`.
+    pub config: PathBuf,
+    /// Believes its certificate and logs in.
+    pub client: reqwest::Client,
 }
 
 impl Options {
@@ -47,6 +59,7 @@ impl Options {
             also_at: None,
             pods_of: None,
             flags: Vec::new(),
+            web: None,
         }
     }
 }
@@ -58,6 +71,7 @@ pub struct Prometheus {
     spec: Spec,
     port: Port,
     targets: PathBuf,
+    web: Option<Web>,
     process: Mutex<Option<Arc<Process>>>,
 }
 
@@ -79,15 +93,17 @@ impl Prometheus {
             spec,
             port,
             targets,
+            web: options.web.clone(),
             process: Mutex::default(),
         };
         prometheus.start_again().await?;
         Ok(prometheus)
     }
 
-    /// Where it is asked: `http://127.0.0.1:<port>`.
+    /// Where it is asked: `http://127.0.0.1:<port>`, or `https`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.port.address())
+        let scheme = if self.web.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.port.address())
     }
 
     /// Where those ask who reach this machine at `address`, one that it was told to listen at.
@@ -103,7 +119,15 @@ impl Prometheus {
         let process = Arc::new(Process::start(&self.run, &self.spec)?);
         *self.slot() = Some(Arc::clone(&process));
         let ready = format!("{}/-/ready", self.url());
-        process.await_ready(READY, || http::is_ok(&ready)).await
+        process.await_ready(READY, || self.is_ready(&ready)).await
+    }
+
+    async fn is_ready(&self, url: &str) -> Result<Option<()>> {
+        let Some(web) = &self.web else {
+            return http::is_ok(url).await;
+        };
+        web.client.get(url).send().await?.error_for_status()?;
+        Ok(Some(()))
     }
 
     /// Ends it in good order.
@@ -161,6 +185,10 @@ fn spec(options: &Options, program: PathBuf, config: &Path, folder: &Path, port:
         .flag("log.level", "warn");
     let spec = match &options.also_at {
         Some(address) => spec.flag("web.listen-address", format!("{address}:{}", port.number())),
+        None => spec,
+    };
+    let spec = match &options.web {
+        Some(web) => spec.flag("web.config.file", &web.config),
         None => spec,
     };
     options.flags.iter().fold(spec, Spec::arg)

@@ -85,6 +85,13 @@ pub(super) fn recipe(tool: Tool) -> Recipe {
         },
         Tool::Prometheus => prometheus("github.com/prometheus/prometheus/cmd/prometheus"),
         Tool::Promtool => prometheus("github.com/prometheus/prometheus/cmd/promtool"),
+        Tool::VictoriaMetrics => Recipe {
+            module: "victoria-metrics",
+            version: "v1.131.0",
+            package: "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",
+            tags: "",
+            ldflags: "-s -w",
+        },
     }
 }
 

@@ -38,12 +38,15 @@ pub enum Tool {
     Prometheus,
     /// Prometheus' tool for rules, formats and queries.
     Promtool,
+    /// The single-node server of VictoriaMetrics, which speaks Prometheus' query API its own way.
+    VictoriaMetrics,
 }
 
 impl Tool {
     /// Every tool, in the order in which a build takes them: what is quick first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Etcd,
+        Self::VictoriaMetrics,
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::KubeScheduler,
@@ -87,6 +90,7 @@ impl Tool {
             Self::MetricsServer => "metrics-server",
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
+            Self::VictoriaMetrics => "victoria-metrics",
         }
     }
 

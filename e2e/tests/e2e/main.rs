@@ -23,6 +23,10 @@ mod replicas;
 mod restarts;
 mod rivals;
 mod smoke;
+mod sources;
+mod sources_rights;
+mod sources_served;
+mod sources_support;
 mod steady;
 mod support;
 mod surge;
@@ -47,6 +51,9 @@ fn main() -> ExitCode {
             readme::tests(),
             recorded::tests(),
             smoke::tests(),
+            sources::tests(),
+            sources_rights::tests(),
+            sources_served::tests(),
             surge::tests(),
             replicas::tests(),
             config_map::tests(),

@@ -248,11 +248,67 @@ fn every_other_answer_has_its_class() {
             ),
             Timeout,
         ),
+        // as Mimir's distributor and its query limits say it
+        (
+            "no tenant",
+            raw(401, Some("text/plain; charset=utf-8"), "no org id\n"),
+            Http,
+        ),
+        (
+            "422 of a limit",
+            raw(
+                422,
+                JSON,
+                &error(
+                    "execution",
+                    "the query exceeded the maximum number of chunks (err-mimir-max-chunks-per-query)",
+                ),
+            ),
+            Http,
+        ),
+        // as VictoriaMetrics 1.131 says it: whatever is wrong is 422
+        (
+            "422 of a function that it does not know",
+            raw(
+                422,
+                JSON,
+                &error(
+                    "422",
+                    "error when executing query=\\\"histogram_sum(x)\\\" for (time=1795264537803, step=300000): unsupported function \\\"histogram_sum\\\"",
+                ),
+            ),
+            Http,
+        ),
+        (
+            "422 of a construct that it does not know",
+            raw(
+                422,
+                JSON,
+                &error(
+                    "422",
+                    "error when executing query=\\\"max((\\\" for (time=1795264537793, step=300000): singleExpr: unexpected token \\\"\\\"; want \\\"(\\\"; unparsed data: \\\"\\\"",
+                ),
+            ),
+            Http,
+        ),
+        (
+            "422 of too much",
+            raw(
+                422,
+                JSON,
+                &error(
+                    "422",
+                    "error when executing query=\\\"unparsed data: \\\" for (time=1795264537793, step=300000): not enough memory for processing",
+                ),
+            ),
+            Http,
+        ),
         ("redirect", raw(302, Some("text/html"), ""), Transport),
     ];
     for (name, answer, class) in rows {
         assert_eq!(answer.reading, Reading::Unknown(class), "{name}");
-        assert_eq!(answer.rejected, name == "400", "{name}");
+        let rejected = name == "400" || name.ends_with("does not know");
+        assert_eq!(answer.rejected, rejected, "{name}");
     }
     let bytes = b"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]},\"x\":\"\xff\"}";
     let bad_utf8 = Raw {

@@ -115,6 +115,26 @@ async fn answer(
             };
             json(status).body(Body::from(body))
         }
+        // as VictoriaMetrics, which has no functions for native histograms
+        "classic" => {
+            let (form, _) = seen
+                .forms
+                .lock()
+                .expect("unpoisoned")
+                .last()
+                .cloned()
+                .expect("a request");
+            let told = "error when executing query=\\\"..\\\" for (time=1, step=1): unsupported function \\\"histogram_count\\\"";
+            if form["query"].contains("histogram_count(sum")
+                || form["query"].starts_with("histogram_count")
+            {
+                json(422).body(Body::from(format!(
+                    "{{\"status\":\"error\",\"errorType\":\"422\",\"error\":\"{told}\"}}"
+                )))
+            } else {
+                json(200).body(Body::from(ONE))
+            }
+        }
         "plain" => Response::builder()
             .status(503)
             .body(Body::from("Service Unavailable")),
@@ -342,6 +362,32 @@ async fn credentials_are_sent_replaced_and_never_shown() {
     }
     assert!(Access::basic("a:b", "c").is_none());
     assert!(Access::basic("a", "b\nc").is_none());
+}
+
+#[tokio::test]
+async fn a_server_without_native_histograms_is_asked_for_classic_ones() {
+    let (url, seen) = server().await;
+    let client = client(&format!("{url}/classic"), |_| {});
+    let both = Query::unchecked(
+        r#"sum(increase(h_bucket{a=" or histogram_count(",le="+Inf"}[1m])) or histogram_count(sum(increase(h{a=" or histogram_count("}[1m])))"#,
+    );
+    for _ in 0..2 {
+        let answer = client.instant(&both, now()).await;
+        assert_eq!(answer.reading, Reading::Value(42.0));
+    }
+    let asked: Vec<String> = {
+        let forms = seen.forms.lock().expect("unpoisoned");
+        forms
+            .iter()
+            .map(|(form, _)| form["query"].clone())
+            .collect()
+    };
+    // refused once, and never asked so again
+    let native = |query: &&String| query.contains("histogram_count(sum");
+    assert_eq!((asked.len(), asked.iter().filter(native).count()), (3, 1));
+    // what somebody wrote is not taken apart
+    let theirs = Query::unchecked("histogram_count(h)");
+    assert!(client.instant(&theirs, now()).await.rejected);
 }
 
 #[tokio::test]
