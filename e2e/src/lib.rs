@@ -38,6 +38,7 @@ pub mod ports;
 pub mod process;
 pub mod progress;
 pub mod prometheus;
+pub mod promql;
 pub mod run_dir;
 pub mod signals;
 mod spawn;

@@ -1,6 +1,8 @@
 //! A real Prometheus whose targets come and go while it runs.
 
 mod query;
+mod recorded;
+mod selectors;
 mod targets;
 
 use std::fs;
@@ -17,10 +19,14 @@ use crate::run_dir::RunDir;
 use crate::tools::Tool;
 
 pub use query::Sample;
+pub use recorded::Recorded;
+pub use selectors::selectors;
 pub use targets::Target;
 
 const READY: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
+/// Beside the configuration.
+const QUERY_LOG: &str = "queries.log";
 
 /// How a Prometheus is set up.
 #[derive(Debug, Clone)]
@@ -29,6 +35,8 @@ pub struct Options {
     pub name: String,
     /// How often targets are asked.
     pub scrape_interval: Duration,
+    /// Whether it writes down what it is asked, for [`Prometheus::asked`].
+    pub log_queries: bool,
     /// More command line flags, such as `--query.max-samples=100`.
     pub flags: Vec<String>,
 }
@@ -39,6 +47,7 @@ impl Options {
         Self {
             name: name.into(),
             scrape_interval: Duration::from_secs(1),
+            log_queries: false,
             flags: Vec::new(),
         }
     }
@@ -63,7 +72,7 @@ impl Prometheus {
         fs::create_dir_all(&targets)
             .with_context(|| format!("cannot create {}", targets.display()))?;
         let config = folder.join("prometheus.yml");
-        fs::write(&config, configuration(options.scrape_interval, &targets))
+        fs::write(&config, configuration(options, &targets))
             .with_context(|| format!("cannot write {}", config.display()))?;
         let port = Port::reserve()?;
         let spec = spec(options, program, &config, &folder, &port);
@@ -81,6 +90,21 @@ impl Prometheus {
     /// Where it is asked: `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.port.address())
+    }
+
+    /// Every query that it has answered so far, ranges included, with the step of a range in seconds
+    /// and 0 otherwise.
+    pub fn asked(&self) -> Result<Vec<(String, i64)>> {
+        let log = fs::read_to_string(self.targets.with_file_name(QUERY_LOG))?;
+        let of = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line)?;
+            let query = line["params"]["query"].as_str();
+            let step = line["params"]["step"].as_i64().unwrap_or_default();
+            Ok((query.context("a line without a query")?.to_owned(), step))
+        };
+        // the last line may be half written
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        whole.lines().map(of).collect()
     }
 
     /// Starts it again at the same address with the data it had, and waits until it is ready.
@@ -152,11 +176,17 @@ fn spec(options: &Options, program: PathBuf, config: &Path, folder: &Path, port:
 
 /// Changes of the target files are seen at once (inotify). Reading them again and again would
 /// be slower: Prometheus passes on at most one update in 5 s from a discovery that is never quiet.
-fn configuration(scrape_interval: Duration, targets: &Path) -> String {
-    let interval = scrape_interval.as_millis();
+fn configuration(options: &Options, targets: &Path) -> String {
+    let interval = options.scrape_interval.as_millis();
     let files = targets.display();
+    let log = if options.log_queries {
+        let file = targets.with_file_name(QUERY_LOG);
+        format!("  query_log_file: '{}'\n", file.display())
+    } else {
+        String::new()
+    };
     format!(
-        "global:\n  scrape_interval: {interval}ms\n  scrape_timeout: {interval}ms\n\
+        "global:\n  scrape_interval: {interval}ms\n  scrape_timeout: {interval}ms\n{log}\
          scrape_configs:\n- job_name: e2e\n  file_sd_configs:\n  - files: ['{files}/*.json']\n    refresh_interval: 1m\n"
     )
 }
