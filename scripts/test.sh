@@ -53,6 +53,18 @@ build() {
     "$target/debug/cluster" build
 }
 
+# What takes a nightly compiler, and so is not asked of everybody.
+can_fuzz() {
+    cargo +nightly --version >/dev/null 2>&1 && cargo fuzz --version >/dev/null 2>&1
+}
+
+# Random texts in every field of a signal, half a minute, from the table of attacks on. FUZZ_SECONDS is longer.
+fuzz() {
+    cd fuzz
+    cargo run --quiet --example seeds -- corpus/tenancy
+    cargo +nightly fuzz run tenancy -- -max_total_time="${FUZZ_SECONDS:-30}" -max_len=4096 -timeout=10
+}
+
 mkdir -p "$logs"
 part prepare prepare
 part format cargo fmt --all --check
@@ -62,4 +74,10 @@ part unit unit
 part build build
 part end-to-end cargo test "${everything[@]}" --test e2e
 part demo scripts/demo.sh
-say "==> all passed in $SECONDS s"
+if can_fuzz; then
+    part fuzz fuzz
+    say "==> all passed in $SECONDS s"
+else
+    say "==> fuzz: NOT RUN, it takes: rustup toolchain install nightly --profile minimal; cargo install cargo-fuzz"
+    say "==> all else passed in $SECONDS s"
+fi

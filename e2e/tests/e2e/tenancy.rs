@@ -301,6 +301,9 @@ fn signals(attacks: &[Value], outcome: &str, own: &str) -> Vec<(Value, String)> 
         .collect()
 }
 
+/// So many refusals fit into the message of a condition.
+const TOLD: usize = 3;
+
 async fn attacks(ctx: Ctx) -> Result<()> {
     let tenants = &Tenants::set(ctx).await?;
     let bots = &tenants.bots;
@@ -313,14 +316,14 @@ async fn attacks(ctx: Ctx) -> Result<()> {
         refused.len(),
         sent.len()
     );
-    for (kind, all) in [("refused", &refused), ("sent", &sent)] {
-        for (n, signals) in all.chunks(16).enumerate() {
+    for (kind, all, at_once) in [("refused", &refused, TOLD), ("sent", &sent, 16)] {
+        for (n, signals) in all.chunks(at_once).enumerate() {
             let signals: Vec<_> = signals.iter().map(|(signal, _)| signal.clone()).collect();
             let policy = tenants.policy(&format!("{kind}-{n}"), &signals);
             bots.apply(&policy.replace("\"1s\"", "\"5s\"")).await?;
         }
     }
-    for (n, signals) in refused.chunks(16).enumerate() {
+    for (n, signals) in refused.chunks(TOLD).enumerate() {
         let name = format!("refused-{n}");
         let status = await_reason(bots, &name, "QueryRefused").await?;
         for (i, (signal, says)) in signals.iter().enumerate() {
