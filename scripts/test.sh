@@ -66,6 +66,22 @@ build() {
     "$target/debug/cluster" build
 }
 
+# What takes a nightly compiler, and so is not asked of everybody.
+can_fuzz() {
+    cargo +nightly --version >/dev/null 2>&1 && cargo fuzz --version >/dev/null 2>&1
+}
+
+# Random texts in every field of a signal, half a minute, from the table of attacks on. FUZZ_SECONDS is longer.
+fuzz() {
+    if ! can_fuzz; then
+        say "NOT RUN: it takes rustup toolchain install nightly --profile minimal; cargo install cargo-fuzz"
+        return
+    fi
+    cd fuzz
+    cargo run --quiet --example seeds -- corpus/tenancy
+    cargo +nightly fuzz run tenancy -- -max_total_time="${FUZZ_SECONDS:-30}" -max_len=4096 -timeout=10
+}
+
 mkdir -p "$logs"
 part prepare prepare
 part format cargo fmt --all --check
@@ -76,6 +92,7 @@ part build build
 part end-to-end cargo test "${everything[@]}" --test e2e
 part node cargo test "${everything[@]}" --test node
 part demo scripts/demo.sh
+part fuzz fuzz
 if ((${#not_run[@]})); then
     say "==> passed in $SECONDS s, but NOT RUN: $(printf '%s; ' "${not_run[@]}" | sed 's/; $//')"
 else

@@ -45,6 +45,7 @@ pub mod ports;
 pub mod process;
 pub mod progress;
 pub mod prometheus;
+pub mod promql;
 pub mod rights;
 pub mod run_dir;
 mod scheduler;

@@ -1,8 +1,8 @@
 //! What a test is given: a namespace of its own in the shared environment.
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -30,6 +30,8 @@ const FIRST_SCRAPE: Duration = Duration::from_secs(30);
 pub struct Ctx {
     environment: Arc<Environment>,
     namespace: String,
+    /// Every namespace of the test.
+    namespaces: Arc<Mutex<Vec<String>>>,
 }
 
 impl Ctx {
@@ -37,8 +39,30 @@ impl Ctx {
         let namespace = environment.cluster.namespace(test).await?;
         Ok(Self {
             environment,
+            namespaces: Arc::new(Mutex::new(vec![namespace.clone()])),
             namespace,
         })
+    }
+
+    /// The same test in one more namespace.
+    pub async fn neighbour(&self) -> Result<Self> {
+        let namespace = self.cluster().namespace("neighbour").await?;
+        self.lock().push(namespace.clone());
+        Ok(Self {
+            namespace,
+            ..self.clone()
+        })
+    }
+
+    /// Every namespace of the test, so far.
+    pub(super) fn namespaces(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The test's namespace.

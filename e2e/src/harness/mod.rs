@@ -66,11 +66,14 @@ where
                 .map_err(|error| describe(&error))?;
             let namespace = ctx.namespace().to_owned();
             let shared = Arc::clone(ctx.environment());
+            let all = ctx.clone();
             let result = match run_one(deadline, test(ctx)).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(explain(&shared, &namespace, &error).await),
             };
-            shared.cluster.leave(&namespace).await;
+            for namespace in all.namespaces() {
+                shared.cluster.leave(&namespace).await;
+            }
             result
         })
     })

@@ -1,6 +1,8 @@
 //! A real Prometheus whose targets come and go while it runs.
 
 mod query;
+mod recorded;
+mod selectors;
 mod targets;
 
 use std::fs;
@@ -17,10 +19,14 @@ use crate::run_dir::RunDir;
 use crate::tools::Tool;
 
 pub use query::Sample;
+pub use recorded::Recorded;
+pub use selectors::selectors;
 pub use targets::Target;
 
 const READY: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
+/// Beside the configuration.
+const QUERY_LOG: &str = "queries.log";
 
 /// How a Prometheus is set up.
 #[derive(Debug, Clone)]
@@ -34,6 +40,8 @@ pub struct Options {
     /// By whose kubeconfig it finds a cluster's pods, as users have it: each port `http` is asked, and its
     /// series bear the pod's label `app.kubernetes.io/name` as `job`, and `namespace` and `pod`.
     pub pods_of: Option<PathBuf>,
+    /// Whether it writes down what it is asked, for [`Prometheus::asked`].
+    pub log_queries: bool,
     /// More command line flags, such as `--query.max-samples=100`.
     pub flags: Vec<String>,
     /// Where it speaks HTTPS and asks for a login: the file of its web configuration, and a URL and a
@@ -58,6 +66,7 @@ impl Options {
             scrape_interval: Duration::from_secs(1),
             also_at: None,
             pods_of: None,
+            log_queries: false,
             flags: Vec::new(),
             web: None,
         }
@@ -109,6 +118,21 @@ impl Prometheus {
     /// Where those ask who reach this machine at `address`, one that it was told to listen at.
     pub fn url_at(&self, address: &str) -> String {
         format!("http://{address}:{}", self.port.number())
+    }
+
+    /// Every query that it has answered so far, ranges included, with the step of a range in seconds
+    /// and 0 otherwise.
+    pub fn asked(&self) -> Result<Vec<(String, i64)>> {
+        let log = fs::read_to_string(self.targets.with_file_name(QUERY_LOG))?;
+        let of = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line)?;
+            let query = line["params"]["query"].as_str();
+            let step = line["params"]["step"].as_i64().unwrap_or_default();
+            Ok((query.context("a line without a query")?.to_owned(), step))
+        };
+        // the last line may be half written
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        whole.lines().map(of).collect()
     }
 
     /// Starts it again at the same address with the data it had, and waits until it is ready.
@@ -199,9 +223,15 @@ fn spec(options: &Options, program: PathBuf, config: &Path, folder: &Path, port:
 fn configuration(options: &Options, targets: &Path) -> String {
     let interval = options.scrape_interval.as_millis();
     let files = targets.display();
+    let log = if options.log_queries {
+        let file = targets.with_file_name(QUERY_LOG);
+        format!("  query_log_file: '{}'\n", file.display())
+    } else {
+        String::new()
+    };
     let pods = options.pods_of.as_deref().map(pods_of);
     format!(
-        "global:\n  scrape_interval: {interval}ms\n  scrape_timeout: {interval}ms\n\
+        "global:\n  scrape_interval: {interval}ms\n  scrape_timeout: {interval}ms\n{log}\
          scrape_configs:\n- job_name: e2e\n  file_sd_configs:\n  - files: ['{files}/*.json']\n    refresh_interval: 1m\n{}",
         pods.unwrap_or_default()
     )

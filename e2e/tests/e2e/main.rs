@@ -31,6 +31,8 @@ mod steady;
 mod support;
 mod surge;
 mod surge_for_real;
+mod tenancy;
+mod tenancy_random;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,8 @@ fn main() -> ExitCode {
             rivals::tests(),
             contested::tests(),
             isolation::tests(),
+            tenancy::tests(),
+            tenancy_random::tests(),
             edits::tests(),
             bot::tests(),
             page::tests(),

@@ -1,8 +1,6 @@
 //! Queries and readings against a real Prometheus that holds recorded data: every number is known.
 
 use std::fmt::Write;
-use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use brownout::decide::{Reading, Unknown};
@@ -16,10 +14,7 @@ use brownout::prometheus::signals::{SignalQueries, signal_queries};
 use brownout::prometheus::source::Source;
 use brownout::time::{Span, Time};
 use e2e::harness::{Ctx, trial};
-use e2e::ports::Port;
-use e2e::process::{Process, Spec};
-use e2e::tools::Tool;
-use e2e::wait::await_condition;
+use e2e::prometheus::Recorded;
 use libtest_mimic::Trial;
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -70,38 +65,6 @@ fn recorded() -> String {
     family("histogram", "h", &slow);
     family("gauge", "two", &[("two{a=\"1\"}", 1), ("two{a=\"2\"}", 2)]);
     text + "# EOF\n"
-}
-
-/// Writes the recorded data as blocks, and a Prometheus over them.
-async fn start(ctx: &Ctx, folder: &Path) -> Result<(Process, String)> {
-    let (file, data, config) = (
-        folder.join("recorded.txt"),
-        folder.join("data"),
-        folder.join("prometheus.yml"),
-    );
-    std::fs::write(&file, recorded())?;
-    std::fs::write(&config, "")?;
-    let filled = tokio::process::Command::new(Tool::Promtool.find_or_build().await?)
-        .args(["tsdb", "create-blocks-from", "openmetrics"])
-        .args([&file, &data])
-        .output()
-        .await?;
-    anyhow::ensure!(
-        filled.status.success(),
-        "promtool: {}",
-        String::from_utf8_lossy(&filled.stderr)
-    );
-    let port = Port::reserve()?;
-    let spec = Spec::new(
-        "recorded-prometheus",
-        Tool::Prometheus.find_or_build().await?,
-    )
-    .flag("config.file", &config)
-    .flag("storage.tsdb.path", &data)
-    .flag("storage.tsdb.retention.time", "100y")
-    .flag("web.listen-address", port.address());
-    let server = Process::start(&ctx.environment().run, &spec)?;
-    Ok((server, format!("http://{}", port.address())))
 }
 
 fn matchers(errors: &str) -> (String, Vec<String>, Span) {
@@ -168,19 +131,17 @@ impl Bench {
 }
 
 async fn readings(ctx: Ctx) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_server, url) = start(&ctx, folder.path()).await?;
-    let client =
-        Client::new(Source::new("default", url), PollerMetrics::default()).context("a source")?;
+    let run = &ctx.environment().run;
+    let server = Recorded::start(run, "recorded-prometheus", &recorded()).await?;
+    let client = Client::new(
+        Source::new("default", server.url()),
+        PollerMetrics::default(),
+    )
+    .context("a source")?;
     let bench = Bench {
         client,
         at: Time::from_millis((START + 600) * 1000),
     };
-    await_condition("Prometheus answers", Duration::from_secs(30), async || {
-        let empty = bench.text("up").await == Reading::Unknown(Unknown::Empty);
-        Ok(empty.then_some(()))
-    })
-    .await?;
     typed_signals(&bench).await;
     classes(&bench).await;
     ranges(&bench).await;
