@@ -47,6 +47,12 @@ want_packages() {
     fi
 }
 
+# What a node that runs pods is made of, beside what is built. Tests say where it is not enough.
+want_node_packages() {
+    want_packages containerd=containerd runc=runc /usr/lib/cni/bridge=containernetworking-plugins \
+        ip=iproute2 nft=nftables conntrack=conntrack busybox=busybox-static
+}
+
 need_rust() {
     need cargo "install Rust, see https://rustup.rs"
     want_packages cc=build-essential # rustc links with it, and the TLS library has some C in it

@@ -6,7 +6,11 @@ source "$(dirname "$0")/common.sh"
 logs=$cache/logs/test
 everything=(--workspace --features chatbotler/watch)
 
+# Parts that this machine cannot run, each with the reason that its log gave.
+not_run=()
+
 # part NAME COMMAND...: runs a part, says how long it took, and where its log is if it fails.
+# A part that cannot be run here says so in a line that begins with NOT RUN.
 part() {
     local name=$1 log=$logs/$1.log start=$SECONDS code
     shift
@@ -22,6 +26,12 @@ part() {
         say "==> $name: FAILED after $((SECONDS - start)) s (exit code $code); its log: $log"
         exit "$code"
     fi
+    local reason
+    if reason=$(grep -m1 '^NOT RUN: ' "$log"); then
+        not_run+=("$name (${reason#NOT RUN: })")
+        say "==> $name: NOT RUN"
+        return
+    fi
     say "==> $name: passed in $((SECONDS - start)) s"
 }
 
@@ -31,6 +41,9 @@ prepare() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     want_packages chromium=chromium chromedriver=chromium-driver # the chat page is tested in a browser
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        want_node_packages # only root can run a node
+    fi
 }
 
 # The core decides without I/O and the bot obeys without Kubernetes: what they link proves it.
@@ -61,5 +74,10 @@ part purity purity
 part unit unit
 part build build
 part end-to-end cargo test "${everything[@]}" --test e2e
+part node cargo test "${everything[@]}" --test node
 part demo scripts/demo.sh
-say "==> all passed in $SECONDS s"
+if ((${#not_run[@]})); then
+    say "==> passed in $SECONDS s, but NOT RUN: $(printf '%s; ' "${not_run[@]}" | sed 's/; $//')"
+else
+    say "==> all passed in $SECONDS s"
+fi

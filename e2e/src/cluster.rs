@@ -5,7 +5,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kube::Client;
 
 use crate::apiserver::{ApiServer, Keys};
@@ -22,7 +22,7 @@ use crate::tools::Tool;
 
 /// Names a kubeconfig of a cluster to use instead of starting one. A variable of its own:
 /// `KUBECONFIG` is often set to something precious.
-const EXISTING: &str = "BROWNOUT_E2E_KUBECONFIG";
+pub(crate) const EXISTING: &str = "BROWNOUT_E2E_KUBECONFIG";
 
 /// A cluster with a person's rights over all of it.
 pub struct Cluster {
@@ -62,9 +62,6 @@ impl Cluster {
     /// Starts a cluster with a node that runs pods, where [`crate::node::possible`] says that
     /// it can be done.
     pub async fn start_with_node(run: Arc<RunDir>) -> Result<Self> {
-        if env::var_os(EXISTING).is_some() {
-            bail!("a node is started with a cluster of our own only: unset {EXISTING}");
-        }
         let site = Site::prepare(&run).await?;
         Self::start_own(run, Some(site)).await
     }

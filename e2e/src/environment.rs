@@ -49,11 +49,18 @@ impl Environment {
     }
 
     async fn boot(run: Arc<RunDir>, with_node: bool) -> Result<Self> {
-        let options = prometheus::Options::new("prometheus");
-        let (cluster, prometheus) = tokio::try_join!(
-            Self::cluster(Arc::clone(&run), with_node),
-            Prometheus::start(Arc::clone(&run), &options),
-        )?;
+        let mut options = prometheus::Options::new("prometheus");
+        let (cluster, prometheus) = if with_node {
+            let cluster = Self::cluster(Arc::clone(&run), true).await?;
+            options.also_at = Some(cluster.node()?.host_address());
+            let prometheus = Prometheus::start(Arc::clone(&run), &options).await?;
+            (cluster, prometheus)
+        } else {
+            tokio::try_join!(
+                Self::cluster(Arc::clone(&run), false),
+                Prometheus::start(Arc::clone(&run), &options),
+            )?
+        };
         Ok(Self {
             cluster,
             prometheus,
@@ -72,6 +79,11 @@ impl Environment {
             cluster.install_crds(&crds).await?;
         }
         Ok(cluster)
+    }
+
+    /// Where pods of the node ask Prometheus.
+    pub fn prometheus_for_pods(&self) -> Result<String> {
+        Ok(self.prometheus.url_at(&self.cluster.node()?.host_address()))
     }
 
     /// Ends everything and removes what it stored. There is nothing worth a graceful end in it.

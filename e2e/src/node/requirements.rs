@@ -1,8 +1,10 @@
 //! Whether a node can be run on this machine.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cluster::EXISTING;
 use crate::paths;
 use crate::tools::on_path;
 
@@ -29,6 +31,11 @@ const OWN_FOLDERS: [&str; 2] = ["/run", "/var"];
 pub(super) fn check() -> Result<(), String> {
     if !cfg!(target_os = "linux") {
         return Err("containers need Linux".into());
+    }
+    if env::var_os(EXISTING).is_some() {
+        return Err(format!(
+            "{EXISTING} names a cluster, and only one of our own gets a node"
+        ));
     }
     if !rustix::process::geteuid().is_root() {
         return Err("only root may make namespaces, network links and mounts".into());

@@ -29,6 +29,8 @@ pub struct Options {
     pub name: String,
     /// How often targets are asked.
     pub scrape_interval: Duration,
+    /// An address of this machine at which it listens as well as on the loopback interface.
+    pub also_at: Option<String>,
     /// More command line flags, such as `--query.max-samples=100`.
     pub flags: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl Options {
         Self {
             name: name.into(),
             scrape_interval: Duration::from_secs(1),
+            also_at: None,
             flags: Vec::new(),
         }
     }
@@ -81,6 +84,11 @@ impl Prometheus {
     /// Where it is asked: `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.port.address())
+    }
+
+    /// Where those ask who reach this machine at `address`, one that it was told to listen at.
+    pub fn url_at(&self, address: &str) -> String {
+        format!("http://{address}:{}", self.port.number())
     }
 
     /// Starts it again at the same address with the data it had, and waits until it is ready.
@@ -147,6 +155,10 @@ fn spec(options: &Options, program: PathBuf, config: &Path, folder: &Path, port:
         .flag("web.listen-address", port.address())
         .flag("scrape.discovery-reload-interval", "100ms") // 5 s by default: tests would wait for new targets
         .flag("log.level", "warn");
+    let spec = match &options.also_at {
+        Some(address) => spec.flag("web.listen-address", format!("{address}:{}", port.number())),
+        None => spec,
+    };
     options.flags.iter().fold(spec, Spec::arg)
 }
 
