@@ -47,7 +47,10 @@ pub(super) fn check() -> Result<(), String> {
         .chain(plugins().is_none().then_some("containernetworking-plugins"))
         .collect();
     if !missing.is_empty() {
-        return Err(format!("apt-get install {}", missing.join(" ")));
+        return Err(format!(
+            "programs are missing: apt-get install {}",
+            missing.join(" ")
+        ));
     }
     if on_path("busybox").is_none_or(|path| !is_static(&path)) {
         return Err(
