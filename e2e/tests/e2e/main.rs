@@ -1,5 +1,7 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
+mod autoscalers;
+mod autoscalers_support;
 mod bot;
 mod config_map;
 mod contested;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
             smoke::tests(),
             surge::tests(),
             replicas::tests(),
+            autoscalers::tests(),
             config_map::tests(),
             deletion::tests(),
             rivals::tests(),
