@@ -50,6 +50,11 @@ impl Authority {
         self.folder.join("ca.crt")
     }
 
+    /// Where it keeps its files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A certificate for servers on the loopback interface.
     pub fn server(&self, file: &str, names: &[&str]) -> Result<Identity> {
         let mut params =

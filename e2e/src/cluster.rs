@@ -1,10 +1,11 @@
-//! A Kubernetes control plane for one run: etcd, API server and controller manager, without nodes.
+//! A Kubernetes control plane for one run: etcd, API server and controller manager; without
+//! nodes, which is quick, or with one that runs pods.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use kube::Client;
 
 use crate::apiserver::{ApiServer, Keys};
@@ -13,8 +14,10 @@ use crate::certs::Authority;
 use crate::controller_manager::ControllerManager;
 use crate::etcd::Etcd;
 use crate::kubeconfig::{self, Credentials};
+use crate::node::{Node, Site};
 use crate::progress::say;
 use crate::run_dir::RunDir;
+use crate::scheduler::Scheduler;
 use crate::tools::Tool;
 
 /// Names a kubeconfig of a cluster to use instead of starting one. A variable of its own:
@@ -31,6 +34,8 @@ pub struct Cluster {
 
 /// What we started ourselves, in the order in which it is ended.
 pub(crate) struct Own {
+    node: Option<Node>,
+    _scheduler: Option<Scheduler>,
     _controller_manager: ControllerManager,
     apiserver: ApiServer,
     _etcd: Etcd,
@@ -51,16 +56,26 @@ impl Cluster {
                 run,
             });
         }
-        Self::start_own(run).await
+        Self::start_own(run, None).await
     }
 
-    async fn start_own(run: Arc<RunDir>) -> Result<Self> {
+    /// Starts a cluster with a node that runs pods, where [`crate::node::possible`] says that
+    /// it can be done.
+    pub async fn start_with_node(run: Arc<RunDir>) -> Result<Self> {
+        if env::var_os(EXISTING).is_some() {
+            bail!("a node is started with a cluster of our own only: unset {EXISTING}");
+        }
+        let site = Site::prepare(&run).await?;
+        Self::start_own(run, Some(site)).await
+    }
+
+    async fn start_own(run: Arc<RunDir>, site: Option<Site>) -> Result<Self> {
         let etcd = Tool::Etcd.find_or_build().await?;
         let apiserver = Tool::KubeApiserver.find_or_build().await?;
         let controller_manager = Tool::KubeControllerManager.find_or_build().await?;
 
         let authority = Authority::create(&run.data().join("pki"))?;
-        let keys = Keys::create(&authority)?;
+        let keys = Keys::create(&authority, site.as_ref().map(|site| site.network))?;
         let etcd = Etcd::start(&run, &etcd).await?;
         let apiserver = ApiServer::start(&run, &apiserver, &etcd, &keys)?;
 
@@ -75,30 +90,63 @@ impl Cluster {
         let client = kubeconfig::client(&kubeconfig).await?;
         apiserver.await_ready(&client).await?;
 
-        let kcm_kubeconfig = run.data().join("controller-manager.kubeconfig");
-        let kcm = authority.client("controller-manager", "system:kube-controller-manager", None)?;
-        kubeconfig::write(
-            &kcm_kubeconfig,
-            &apiserver.url(),
-            &keys.ca,
-            &Credentials::Certificate(&kcm),
-        )?;
-        let controllers =
-            ControllerManager::start(&run, &controller_manager, &kcm_kubeconfig, &keys)?;
+        let login = |name: &str| {
+            let path = run.data().join(format!("{name}.kubeconfig"));
+            let identity = authority.client(name, &format!("system:{name}"), None)?;
+            kubeconfig::write_like(&path, &kubeconfig, &Credentials::Certificate(&identity))?;
+            anyhow::Ok(path)
+        };
+        let kcm = login("kube-controller-manager")?;
+        let controllers = ControllerManager::start(&run, &controller_manager, &kcm, &keys)?;
+        let scheduler = match &site {
+            Some(_) => {
+                let program = Tool::KubeScheduler.find_or_build().await?;
+                let login = login("kube-scheduler")?;
+                Some(Scheduler::start(&run, &program, &login, &keys)?)
+            }
+            None => None,
+        };
         controllers.await_ready(&keys.ca).await?;
 
         let own = Own {
+            node: None,
+            _scheduler: scheduler,
             _controller_manager: controllers,
             apiserver,
             _etcd: etcd,
             authority,
         };
-        Ok(Self {
+        let mut cluster = Self {
             client,
             kubeconfig,
             own: Some(own),
             run,
-        })
+        };
+        if let Some(site) = site {
+            cluster.add_node(site).await?;
+        }
+        Ok(cluster)
+    }
+
+    async fn add_node(&mut self, site: Site) -> Result<()> {
+        let authority = &self.own()?.authority;
+        let node = Node::start(&self.run, site, self, authority).await?;
+        if let Some(own) = &mut self.own {
+            own.node = Some(node);
+        }
+        Ok(())
+    }
+
+    /// The node that runs pods; an error where the cluster was started without.
+    pub fn node(&self) -> Result<&Node> {
+        let node = self.own()?.node.as_ref();
+        node.context("this cluster was started without a node")
+    }
+
+    fn own(&self) -> Result<&Own> {
+        self.own
+            .as_ref()
+            .context("this cluster was brought along: we started nothing of it")
     }
 
     /// A client with all rights.

@@ -24,9 +24,23 @@ pub struct Environment {
 impl Environment {
     /// Builds what is missing and starts all, showing progress.
     pub async fn start(run: Arc<RunDir>) -> Result<Self> {
+        Self::start_either(run, false).await
+    }
+
+    /// As [`Environment::start`], with a node that runs pods.
+    pub async fn start_with_node(run: Arc<RunDir>) -> Result<Self> {
+        find_or_build_all(&Tool::NODE).await?;
+        Self::start_either(run, true).await
+    }
+
+    async fn start_either(run: Arc<RunDir>, with_node: bool) -> Result<Self> {
         find_or_build_all(&Tool::SERVERS).await?;
-        let progress = Progress::start("starting the cluster and Prometheus");
-        let result = Self::boot(run).await;
+        let progress = Progress::start(if with_node {
+            "starting the cluster, its node and Prometheus"
+        } else {
+            "starting the cluster and Prometheus"
+        });
+        let result = Self::boot(run, with_node).await;
         match &result {
             Ok(_) => progress.finish(),
             Err(_) => progress.fail(),
@@ -34,10 +48,10 @@ impl Environment {
         result
     }
 
-    async fn boot(run: Arc<RunDir>) -> Result<Self> {
+    async fn boot(run: Arc<RunDir>, with_node: bool) -> Result<Self> {
         let options = prometheus::Options::new("prometheus");
         let (cluster, prometheus) = tokio::try_join!(
-            Self::cluster(Arc::clone(&run)),
+            Self::cluster(Arc::clone(&run), with_node),
             Prometheus::start(Arc::clone(&run), &options),
         )?;
         Ok(Self {
@@ -47,8 +61,12 @@ impl Environment {
         })
     }
 
-    async fn cluster(run: Arc<RunDir>) -> Result<Cluster> {
-        let cluster = Cluster::start(run).await?;
+    async fn cluster(run: Arc<RunDir>, with_node: bool) -> Result<Cluster> {
+        let cluster = if with_node {
+            Cluster::start_with_node(run).await?
+        } else {
+            Cluster::start(run).await?
+        };
         let crds = paths::checkout().join("crds");
         if crds.is_dir() {
             cluster.install_crds(&crds).await?;

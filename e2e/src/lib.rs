@@ -6,6 +6,7 @@
 //!
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
+//! - [`node`] runs real pods, for those who need them, from an [`image`]
 //! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
 //! - [`demo`] plays a story on it
 //! - [`bench`] measures what it costs and how quick it is
@@ -28,9 +29,11 @@ mod etcd;
 pub mod exporter;
 pub mod harness;
 pub mod http;
+pub mod image;
 mod kubeconfig;
 pub mod load;
 mod namespaces;
+pub mod node;
 pub mod operator;
 pub mod paths;
 mod pids;
@@ -39,6 +42,7 @@ pub mod process;
 pub mod progress;
 pub mod prometheus;
 pub mod run_dir;
+mod scheduler;
 pub mod signals;
 mod spawn;
 pub mod tools;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::node::cgroups;
 use crate::paths;
 use crate::pids::ProcessId;
 use crate::progress::say;
@@ -61,6 +62,12 @@ impl RunDir {
         Ok(run)
     }
 
+    /// What tells this run from all others.
+    pub(crate) fn name(&self) -> &str {
+        let name = self.data.file_name().and_then(std::ffi::OsStr::to_str);
+        name.unwrap_or_default() // never: it is made of numbers
+    }
+
     /// The folder for what dies with the run.
     pub fn data(&self) -> &Path {
         &self.data
@@ -99,6 +106,7 @@ impl RunDir {
         for id in started.iter().rev() {
             id.kill_and_wait(KILL_DEADLINE);
         }
+        cgroups::remove(self.name());
         let _ = fs::remove_dir_all(&self.data); // what is left is removed at the next start
         if !self.keep_logs.load(Ordering::Relaxed) {
             let _ = fs::remove_dir_all(&self.logs);
@@ -140,6 +148,9 @@ fn clean_up(runs: &Path) -> Result<()> {
         }
         for id in left.iter().rev() {
             id.kill_and_wait(KILL_DEADLINE);
+        }
+        if let Some(name) = folder.file_name().and_then(std::ffi::OsStr::to_str) {
+            cgroups::remove(name);
         }
         let _ = fs::remove_dir_all(&folder); // two starting runs may do the same work
     }

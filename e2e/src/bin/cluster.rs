@@ -25,7 +25,11 @@ enum Command {
     /// Build the servers that are not there yet
     Build,
     /// Bring up a cluster and a Prometheus until Ctrl-C
-    Up,
+    Up {
+        /// With a node that runs pods
+        #[arg(long)]
+        node: bool,
+    },
 }
 
 #[tokio::main]
@@ -33,7 +37,7 @@ async fn main() -> ExitCode {
     install_tls_provider();
     let result = match Cli::parse().command {
         Command::Build => build().await,
-        Command::Up => up().await,
+        Command::Up { node } => up(node).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,10 +56,17 @@ async fn build() -> Result<()> {
 }
 
 /// Whatever happens, the run's folder ends what was started when it is dropped.
-async fn up() -> Result<()> {
+async fn up(with_node: bool) -> Result<()> {
     let run = Arc::new(RunDir::create()?);
+    let start = async {
+        if with_node {
+            Environment::start_with_node(Arc::clone(&run)).await
+        } else {
+            Environment::start(Arc::clone(&run)).await
+        }
+    };
     let environment = tokio::select! {
-        started = Environment::start(Arc::clone(&run)) => started.inspect_err(|_| run.keep_logs())?,
+        started = start => started.inspect_err(|_| run.keep_logs())?,
         stopped = stop_requested() => return stopped.map(|_| ()),
     };
     println!(

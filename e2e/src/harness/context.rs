@@ -1,21 +1,25 @@
 //! What a test is given: a namespace of its own in the shared environment.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::DynamicObject;
 use kube::{Api, Client, Resource};
+use tokio::process::Command;
 
 use crate::bot::{self, Bot};
 use crate::browser::{Browser, Screen};
 use crate::cluster::Cluster;
 use crate::environment::Environment;
 use crate::exporter::Exporter;
+use crate::node::Node;
 use crate::operator::{self, Operator};
 use crate::prometheus::{self, Prometheus};
+use crate::tools::Tool;
 
 /// Prometheus throttles its discovery: when many targets come at once, one waits some seconds.
 const FIRST_SCRAPE: Duration = Duration::from_secs(30);
@@ -49,6 +53,31 @@ impl Ctx {
     /// The cluster that all tests share.
     pub fn cluster(&self) -> &Cluster {
         &self.environment.cluster
+    }
+
+    /// The node that runs pods, in the test target `node`.
+    pub fn node(&self) -> Result<&Node> {
+        self.cluster().node()
+    }
+
+    /// Runs kubectl in the test's namespace and gives what it printed.
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let program = Tool::Kubectl.find_or_build().await?;
+        let output = Command::new(program)
+            .arg("--kubeconfig")
+            .arg(self.cluster().kubeconfig())
+            .args(["--namespace", &self.namespace])
+            .args(args)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("cannot run kubectl")?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            bail!("kubectl {args:?}: {}: {}", output.status, words.trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// The Prometheus that all tests share: do not stop it, start one of your own for that.

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
-use kube::{Api, Client};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams};
+use kube::{Api, Client, ResourceExt as _};
 
+use crate::cluster::Cluster;
 use crate::process::tail;
 
 /// Group, version, kind and plural of what is shown.
@@ -29,7 +31,8 @@ const NO_NEWS: &str = "kube-root-ca.crt";
 const LOG_LINES: usize = 30;
 
 /// Every object of interest, as YAML.
-pub(super) async fn namespace(client: &Client, namespace: &str) -> String {
+pub(super) async fn namespace(cluster: &Cluster, namespace: &str) -> String {
+    let client = &cluster.client();
     let mut text = String::new();
     for (group, version, kind, plural) in SHOWN {
         let resource =
@@ -47,7 +50,29 @@ pub(super) async fn namespace(client: &Client, namespace: &str) -> String {
             }
         }
     }
+    if cluster.node().is_ok() {
+        pods(&mut text, client, namespace).await;
+    }
     text
+}
+
+/// What became of each pod, and what it said.
+async fn pods(text: &mut String, client: &Client, namespace: &str) {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let Ok(pods) = api.list(&ListParams::default()).await else {
+        return; // the API server does not answer, as was said above
+    };
+    for pod in pods {
+        let name = pod.name_any();
+        let status = serde_saphyr::to_string(&pod.status).unwrap_or_else(|error| error.to_string());
+        let lines = LogParams {
+            tail_lines: i64::try_from(LOG_LINES).ok(),
+            ..LogParams::default()
+        };
+        let log = api.logs(&name, &lines).await;
+        let log = log.unwrap_or_else(|error| error.to_string());
+        let _ = writeln!(text, "--- Pod {name}\n{status}\n--- its log\n{log}"); // a String takes everything
+    }
 }
 
 /// The last lines of every log that belongs to the test of this namespace.

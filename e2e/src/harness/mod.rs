@@ -5,6 +5,7 @@ mod context;
 mod dump;
 
 use std::future::Future;
+use std::path::Path;
 use std::process::{ExitCode, exit};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::environment::Environment;
 use crate::http;
+use crate::node;
 use crate::progress::{describe, say};
 use crate::run_dir::RunDir;
 use crate::signals::stop_requested;
@@ -36,6 +38,7 @@ static RUNTIME: LazyLock<Runtime> =
 
 type Booted = Result<Arc<Environment>, String>;
 static ENVIRONMENT: OnceLock<Booted> = OnceLock::new();
+static WITH_NODE: OnceLock<bool> = OnceLock::new();
 
 /// Makes a test of an async function: it passes if that gives `Ok` within the usual deadline.
 pub fn trial<F, A>(name: &str, test: F) -> Trial
@@ -83,6 +86,29 @@ pub fn run(trials: Vec<Trial>) -> ExitCode {
     conclusion.exit_code()
 }
 
+/// As [`run`], in an environment whose cluster has a node. Where no node can be run the tests are
+/// not run, which is told and counts as passed nowhere: they are listed as ignored, and where a
+/// node must be possible (root on a Debian of CI) that is a failure.
+pub fn run_with_node(trials: Vec<Trial>) -> ExitCode {
+    let Err(why) = node::possible() else {
+        WITH_NODE.get_or_init(|| true);
+        return run(trials);
+    };
+    let ignored = |trial: Trial| trial.with_ignored_flag(true);
+    let code = run(trials.into_iter().map(ignored).collect());
+    say(format!("NOT RUN: the tests that need a node: {why}"));
+    if node_is_required() {
+        return ExitCode::FAILURE;
+    }
+    code
+}
+
+fn node_is_required() -> bool {
+    std::env::var_os("CI").is_some_and(|ci| ci == "true")
+        && rustix::process::geteuid().is_root()
+        && Path::new("/etc/debian_version").exists()
+}
+
 /// The one environment, started by the first test that asks.
 fn environment() -> Result<Arc<Environment>, Failed> {
     let booted = ENVIRONMENT.get_or_init(|| {
@@ -102,7 +128,12 @@ fn boot(run: &Arc<RunDir>) -> Result<Arc<Environment>> {
         }
     });
     let environment = RUNTIME
-        .block_on(Environment::start(Arc::clone(run)))
+        .block_on(async {
+            match WITH_NODE.get() {
+                Some(true) => Environment::start_with_node(Arc::clone(run)).await,
+                _ => Environment::start(Arc::clone(run)).await,
+            }
+        })
         .inspect_err(|_| run.keep_logs())?;
     Ok(Arc::new(environment))
 }
@@ -139,7 +170,7 @@ fn panic_message(join: tokio::task::JoinError) -> anyhow::Error {
 async fn explain(environment: &Environment, namespace: &str, error: &anyhow::Error) -> Failed {
     environment.run.keep_logs();
     let logs = environment.run.logs();
-    let state = dump::namespace(&environment.cluster.client(), namespace).await;
+    let state = dump::namespace(&environment.cluster, namespace).await;
     let ends = dump::log_ends(logs, namespace);
     let why = describe(error);
     let logs = logs.display();

@@ -63,7 +63,26 @@ pub(super) fn recipe(tool: Tool) -> Recipe {
         },
         Tool::KubeApiserver => kubernetes("k8s.io/kubernetes/cmd/kube-apiserver"),
         Tool::KubeControllerManager => kubernetes("k8s.io/kubernetes/cmd/kube-controller-manager"),
+        Tool::KubeScheduler => kubernetes("k8s.io/kubernetes/cmd/kube-scheduler"),
+        Tool::Kubelet => kubernetes("k8s.io/kubernetes/cmd/kubelet"),
+        Tool::KubeProxy => kubernetes("k8s.io/kubernetes/cmd/kube-proxy"),
         Tool::Kubectl => kubernetes("k8s.io/kubernetes/cmd/kubectl"),
+        Tool::CoreDns => Recipe {
+            module: "coredns",
+            version: "v1.15.0",
+            package: "github.com/coredns/coredns",
+            tags: "",
+            ldflags: "-s -w",
+        },
+        Tool::MetricsServer => Recipe {
+            module: "metrics-server",
+            version: "v0.9.0",
+            package: "sigs.k8s.io/metrics-server/cmd/metrics-server",
+            tags: "",
+            ldflags: "-s -w \
+                -X k8s.io/client-go/pkg/version.gitVersion=v0.9.0 \
+                -X k8s.io/component-base/version.gitVersion=v0.9.0",
+        },
         Tool::Prometheus => prometheus("github.com/prometheus/prometheus/cmd/prometheus"),
         Tool::Promtool => prometheus("github.com/prometheus/prometheus/cmd/promtool"),
     }

@@ -22,6 +22,16 @@ pub enum Tool {
     KubeApiserver,
     /// Kubernetes' own controllers.
     KubeControllerManager,
+    /// What places pods on nodes.
+    KubeScheduler,
+    /// What runs the pods of a node.
+    Kubelet,
+    /// What makes Services reachable on a node.
+    KubeProxy,
+    /// The cluster's DNS server.
+    CoreDns,
+    /// The source of the figures that autoscalers go by.
+    MetricsServer,
     /// The command line client.
     Kubectl,
     /// The Prometheus server.
@@ -32,11 +42,16 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, in the order in which a build takes them: what is quick first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
+        Self::KubeScheduler,
+        Self::Kubelet,
+        Self::KubeProxy,
         Self::Kubectl,
+        Self::CoreDns,
+        Self::MetricsServer,
         Self::Prometheus,
         Self::Promtool,
     ];
@@ -49,13 +64,27 @@ impl Tool {
         Self::Prometheus,
     ];
 
+    /// What a node, and all that only nodes have use for, is started from.
+    pub const NODE: [Self; 5] = [
+        Self::KubeScheduler,
+        Self::Kubelet,
+        Self::KubeProxy,
+        Self::CoreDns,
+        Self::MetricsServer,
+    ];
+
     /// The name of the executable.
     pub fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
             Self::KubeApiserver => "kube-apiserver",
             Self::KubeControllerManager => "kube-controller-manager",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
             Self::Kubectl => "kubectl",
+            Self::CoreDns => "coredns",
+            Self::MetricsServer => "metrics-server",
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
         }

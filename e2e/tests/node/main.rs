@@ -1,0 +1,18 @@
+//! The end-to-end tests that need real pods: each in a namespace of its own on one real cluster
+//! with one real node.
+
+mod cleanup;
+mod pods;
+mod services;
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    e2e::harness::run_with_node(
+        [pods::tests(), services::tests(), cleanup::tests()]
+            .into_iter()
+            .flatten()
+            .collect(),
+    )
+}

@@ -1,0 +1,74 @@
+//! Are pods found: by Services, by DNS, from pods and from this machine?
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::harness::{Ctx, trial};
+use e2e::image::BUSYBOX;
+use e2e::wait::await_condition;
+use k8s_openapi::api::core::v1::Service;
+use libtest_mimic::Trial;
+
+use crate::support::{DEADLINE, start_web};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        trial("services_are_reached_by_address_and_name", address_and_name),
+        trial("services_lead_a_pod_to_the_api_server", api_server),
+    ]
+}
+
+const SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+";
+
+async fn address_and_name(ctx: Ctx) -> Result<()> {
+    ctx.apply(SERVICE).await?;
+    start_web(&ctx, 1).await?;
+    let service = ctx.api::<Service>().get("web").await?;
+    let address = service.spec.and_then(|spec| spec.cluster_ip);
+    let address = address.context("the Service has no address")?;
+    await_condition("an answer to this machine", DEADLINE, || async {
+        let said = e2e::http::get_text(&format!("http://{address}/greeting")).await?;
+        Ok(said.starts_with("greetings").then_some(()))
+    })
+    .await?;
+    // from a pod to itself: the way through the Service and back is the hardest
+    let full = format!("web.{}.svc.cluster.local", ctx.namespace());
+    for host in [address.as_str(), "web", &full] {
+        let url = format!("http://{host}/greeting");
+        let said = ctx
+            .kubectl(&["exec", "deployment/web", "--", "wget", "-qO-", &url])
+            .await?;
+        ensure!(said.starts_with("greetings"), "{url} answered {said}");
+    }
+    Ok(())
+}
+
+/// With the token and the address that every pod is given.
+async fn api_server(ctx: Ctx) -> Result<()> {
+    ctx.apply(&format!(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {{name: asker}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers: [{{name: asker, image: {BUSYBOX}, imagePullPolicy: Never}}]
+"
+    ))
+    .await?;
+    let script = "cd /var/run/secrets/kubernetes.io/serviceaccount && test -s ca.crt && \
+        wget -qO- --no-check-certificate --header \"Authorization: Bearer $(cat token)\" https://kubernetes.default.svc/apis";
+    await_condition("an answer of the API server", DEADLINE, || async {
+        let said = ctx
+            .kubectl(&["exec", "asker", "--", "sh", "-c", script])
+            .await?;
+        ensure!(said.contains("APIGroupList"), "it said {said}");
+        Ok(Some(()))
+    })
+    .await
+}
