@@ -1,6 +1,7 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
 mod autoscalers;
+mod autoscalers_keda;
 mod autoscalers_support;
 mod bot;
 mod config_map;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             surge::tests(),
             replicas::tests(),
             autoscalers::tests(),
+            autoscalers_keda::tests(),
             config_map::tests(),
             deletion::tests(),
             rivals::tests(),
