@@ -45,7 +45,7 @@ spec:
 
 async fn paused(ctx: Ctx) -> Result<()> {
     let scene = &Scene::set(ctx).await?;
-    let Scene { ctx, depth, .. } = scene;
+    let ctx = &scene.ctx;
     let policy = PolicyYaml::new(ctx, "bot")
         .rung("shed", "200", "scale: [{name: worker, replicas: 1}]")
         .rung("stop", "400", "scale: [{name: worker, replicas: 0}]");

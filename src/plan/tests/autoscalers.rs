@@ -279,6 +279,12 @@ fn at_0_the_number_comes_before_the_bounds() {
     assert_eq!(writes, ["0", "2..9"]);
 }
 
+#[test]
+fn one_that_may_go_to_0_by_itself_is_kept_from_waking() {
+    let bounds = Bounds { min: 0, max: 9 };
+    assert_eq!(bounds.moved(4, 0), Bounds { min: 1, max: 9 });
+}
+
 /// What is still ours in it is given back with the third set-back.
 #[test]
 fn a_contested_autoscaler_is_not_left_half_moved() {
