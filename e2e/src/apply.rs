@@ -108,7 +108,8 @@ impl Cluster {
         Ok(())
     }
 
-    async fn await_established(&self, name: &str) -> Result<()> {
+    /// Waits until a definition is served.
+    pub async fn await_established(&self, name: &str) -> Result<()> {
         let crds: Api<CustomResourceDefinition> = Api::all(self.client());
         await_condition(
             &format!("{name} to be established"),

@@ -78,7 +78,8 @@ pub struct LevelSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "level_features")]
     pub features: Option<BTreeMap<String, State>>,
-    /// Replicas of workloads in the policy's namespace from this level on. At most 16. Default: unchanged.
+    /// Replicas of workloads in the policy's namespace from this level on. Where a HorizontalPodAutoscaler or
+    /// KEDA scales one, that is set for the number too, and given back. At most 16. Default: unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into()]))]

@@ -54,8 +54,11 @@ pub async fn get_scaled_object(
     namespace: &str,
     name: &str,
 ) -> Result<Option<ScaledObject>, ApiError> {
-    let found = call(scaled_objects(client, namespace).get_metadata_opt(name)).await?;
-    Ok(found.map(|found| scaled_object(&found.metadata)))
+    match call(scaled_objects(client, namespace).get_metadata(name)).await {
+        Ok(found) => Ok(Some(scaled_object(&found.metadata))),
+        Err(ApiError::NotFound) => Ok(None),
+        Err(err) => Err(err),
+    }
 }
 
 /// KEDA's `ScaledObject`s, of which nothing but the metadata is read or written.
@@ -184,3 +187,6 @@ fn managers<'a>(metadata: &'a ObjectMeta, field: &str) -> Vec<&'a str> {
         .filter_map(|entry| entry.manager.as_deref())
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,10 +155,13 @@ impl Holder<'_> {
 impl Bounds {
     /// These bounds moved so that the autoscaler stays at or beyond a number: at most it on the way
     /// down from `base`, at least it on the way up, and just it where that is the number there was. To
-    /// 0 they stay: there it stands still by its own rule.
+    /// 0 they stay: there it stands still by its own rule, unless 0 is within its bounds.
     pub fn moved(self, base: i32, to: i32) -> Self {
         match to.cmp(&base) {
-            _ if to == 0 => self,
+            _ if to == 0 => Self {
+                min: self.min.max(1),
+                ..self
+            },
             std::cmp::Ordering::Less => Self {
                 min: self.min.min(to),
                 max: to,

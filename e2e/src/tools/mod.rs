@@ -3,6 +3,7 @@
 
 mod build;
 mod go;
+pub mod keda;
 
 use std::env;
 use std::fs::{self, File, TryLockError};

@@ -1,5 +1,8 @@
 //! The end-to-end tests: each in a namespace of its own on one real cluster.
 
+mod autoscalers;
+mod autoscalers_keda;
+mod autoscalers_support;
 mod bot;
 mod config_map;
 mod contested;
@@ -58,6 +61,8 @@ fn main() -> ExitCode {
             sources_served::tests(),
             surge::tests(),
             replicas::tests(),
+            autoscalers::tests(),
+            autoscalers_keda::tests(),
             config_map::tests(),
             deletion::tests(),
             rivals::tests(),

@@ -63,6 +63,14 @@ spec:
     metadata: {labels: {app: worker}}
     spec: {containers: [{name: worker, image: none}]}
 ---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: worker}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: worker}
+  minReplicas: 2
+  maxReplicas: 5
+---
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: store}
@@ -172,7 +180,7 @@ async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
 
 /// What this test brings the operator to ask for: all that the role allows, but for the reads after a
 /// conflict and the patch of an Event that repeats itself.
-const NEEDED: [&str; 16] = [
+const NEEDED: [&str; 19] = [
     "list brownout.dev/botdegradationpolicies",
     "watch brownout.dev/botdegradationpolicies",
     "patch brownout.dev/botdegradationpolicies",
@@ -188,6 +196,9 @@ const NEEDED: [&str; 16] = [
     "watch apps/statefulsets",
     "patch apps/deployments/scale",
     "patch apps/statefulsets/scale",
+    "list autoscaling/horizontalpodautoscalers",
+    "watch autoscaling/horizontalpodautoscalers",
+    "patch autoscaling/horizontalpodautoscalers",
     "create events.k8s.io/events",
 ];
 
@@ -226,7 +237,7 @@ async fn await_requests(ctx: &Ctx, mark: Mark) -> Result<Vec<AuditEvent>> {
         asked.retain(|event| event.user.username == user);
         let watches = asked.iter().filter(|event| event.verb == "watch").count();
         // each watch is logged at its end
-        Ok((watches >= 5).then_some(asked))
+        Ok((watches >= 6).then_some(asked))
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! The end-to-end tests that need real pods: each in a namespace of its own on one real cluster
 //! with one real node.
 
+mod autoscaler;
 mod cleanup;
 mod pods;
 mod services;
@@ -10,9 +11,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     e2e::harness::run_with_node(
-        [pods::tests(), services::tests(), cleanup::tests()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        [
+            pods::tests(),
+            services::tests(),
+            autoscaler::tests(),
+            cleanup::tests(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     )
 }
