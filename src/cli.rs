@@ -2,6 +2,7 @@
 
 mod controller;
 mod crd;
+mod election;
 mod replay;
 
 use std::process::ExitCode;

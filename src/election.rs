@@ -26,7 +26,7 @@ mod fence;
 mod leadership;
 mod settings;
 
-pub use elector::{Elector, Election};
+pub use elector::{Election, Elector, Lost};
 pub use fence::Fence;
 pub use leadership::{Leadership, Role};
 pub use settings::{Settings, Timing, identity, lease_name};

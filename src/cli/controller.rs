@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::election;
 use crate::controller::{Options, run as run_controller};
 use crate::telemetry::{self, LogFormat};
 
@@ -43,6 +44,8 @@ pub struct Args {
     /// Only policies with these labels, such as shard=a: operators share a cluster by it
     #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
     selector: Option<String>,
+    #[command(flatten)]
+    election: election::Args,
     /// What is logged, such as warn,brownout=debug: at debug each tick with its readings
     #[arg(
         long,
@@ -56,6 +59,8 @@ pub struct Args {
     log_format: LogFormat,
 }
 
+pub(super) const UNUSABLE: &str = "the cluster's configuration cannot be used";
+
 /// Runs the operator until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(args.log_format, &args.log_filter)
@@ -63,8 +68,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run in a pod")?;
-    let client =
-        kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
+    let client = kube::Client::try_from(config.clone()).context(UNUSABLE)?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let options = Options {
@@ -74,12 +78,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         metrics_address: args.metrics_address,
         admin_address: args.admin_address,
     };
+    let election = args.election.enter(config, &options)?;
     tracing::info!(
         ?options,
+        election = ?election.as_ref().map(|election| &election.settings),
         version = env!("CARGO_PKG_VERSION"),
         "brownout starts"
     );
-    run_controller(client, options, stop).await?;
+    run_controller(client, election, options, stop).await?;
     tracing::info!("brownout has stopped");
     Ok(())
 }

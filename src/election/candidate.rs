@@ -88,12 +88,19 @@ impl Candidate {
             let from = now + self.timing.patience(seconds);
             return self.write(from, wall);
         };
-        if self.observed.as_ref().is_none_or(|seen| seen.record != *record) {
+        if self
+            .observed
+            .as_ref()
+            .is_none_or(|seen| seen.record != *record)
+        {
             let record = record.clone();
             self.observed = Some(Observed { record, at: now });
         }
         let ours = holder(record) == Some(self.me.as_str());
-        let written = self.attempt.as_ref().filter(|attempt| attempt.record == *record);
+        let written = self
+            .attempt
+            .as_ref()
+            .filter(|attempt| attempt.record == *record);
         match (self.lead, written.map(|attempt| attempt.from)) {
             (Some(_), _) if !ours => Next::Lost,
             (Some(lead), _) => self.write(lead.from, wall),
@@ -129,10 +136,16 @@ impl Candidate {
         self.lead
     }
 
-    /// Gives it up: nothing may be written from now on. What to write to the Lease, where it is ours.
-    pub(super) fn release(&mut self, found: &LeaseSpec, wall: Timestamp) -> Option<LeaseSpec> {
-        self.lead = None;
-        let ours = holder(found) == Some(self.me.as_str());
+    /// What to write to give the Lease back, to be called when nothing more is to be written. `None` where it
+    /// is not ours to give: once our time is over another one may act, whatever name is in it.
+    pub(super) fn release(
+        &self,
+        found: &LeaseSpec,
+        now: Duration,
+        wall: Timestamp,
+    ) -> Option<LeaseSpec> {
+        let leading = self.lead.is_some_and(|lead| now < lead.until);
+        let ours = leading && holder(found) == Some(self.me.as_str());
         ours.then(|| LeaseSpec {
             holder_identity: Some(String::new()),
             lease_duration_seconds: Some(RELEASED_SECONDS),
@@ -156,8 +169,8 @@ impl Candidate {
     }
 
     fn free_at(&self, record: &LeaseSpec, now: Duration) -> Duration {
-        let released = holder(record).is_none()
-            && record.lease_duration_seconds == Some(RELEASED_SECONDS);
+        let released =
+            holder(record).is_none() && record.lease_duration_seconds == Some(RELEASED_SECONDS);
         if released {
             return now;
         }
@@ -193,7 +206,10 @@ impl Candidate {
 }
 
 fn holder(record: &LeaseSpec) -> Option<&str> {
-    record.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+    record
+        .holder_identity
+        .as_deref()
+        .filter(|holder| !holder.is_empty())
 }
 
 fn micro(wall: Timestamp) -> MicroTime {

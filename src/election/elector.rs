@@ -91,6 +91,11 @@ impl Elector {
         Leadership::contested(self.role.subscribe())
     }
 
+    /// Who this operator is in the election.
+    pub fn identity(&self) -> String {
+        self.settings.identity.clone()
+    }
+
     /// The Lease, for Events about it.
     pub fn reference(&self) -> ObjectReference {
         let lease = Lease {
@@ -152,7 +157,10 @@ impl Elector {
                 return Lost::Late {
                     lease: self.to_string(),
                     after: self.settings.timing.renew,
-                    last: self.trouble.take().unwrap_or_else(|| "it had no turn".to_owned()),
+                    last: self
+                        .trouble
+                        .take()
+                        .unwrap_or_else(|| "it had no turn".to_owned()),
                 };
             };
             sleep(pause).await;
@@ -163,7 +171,9 @@ impl Elector {
     /// by itself. `None` where the leadership is over.
     fn announce(&mut self, pause: Duration) -> Option<Duration> {
         let now = self.fence.now();
-        self.metrics.transitions.set(self.candidate.transitions().into());
+        self.metrics
+            .transitions
+            .set(self.candidate.transitions().into());
         let Some(lead) = self.candidate.lead() else {
             let leader = self.candidate.leader().map(str::to_owned);
             self.change_role(Role::Standby { leader });
@@ -203,8 +213,12 @@ impl Elector {
     async fn attempt(&mut self) -> Result<Next, String> {
         let name = self.settings.name.clone();
         let found = self.call("read", self.leases.get_opt(&name)).await?;
-        let record = found.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
-        let next = self.candidate.seen(record.as_ref(), self.fence.now(), Timestamp::now());
+        let record = found
+            .as_ref()
+            .map(|lease| lease.spec.clone().unwrap_or_default());
+        let next = self
+            .candidate
+            .seen(record.as_ref(), self.fence.now(), Timestamp::now());
         let Next::Write(spec) = &next else {
             return Ok(next);
         };
@@ -213,12 +227,14 @@ impl Elector {
         match found {
             None => {
                 let lease = self.fresh(spec.as_ref().clone());
-                self.call("create", self.leases.create(&params, &lease)).await?;
+                self.call("create", self.leases.create(&params, &lease))
+                    .await?;
             }
             // With the version that was read: whoever comes first wins, the other one gets a 409.
             Some(mut lease) => {
                 lease.spec = Some(spec.as_ref().clone());
-                self.call("write", self.leases.replace(&name, &params, &lease)).await?;
+                self.call("write", self.leases.replace(&name, &params, &lease))
+                    .await?;
             }
         }
         if self.candidate.lead().is_none() {
@@ -235,14 +251,19 @@ impl Elector {
         if self.candidate.lead().is_none() {
             return;
         }
-        for _ in 0..RELEASE_TRIES {
-            match self.release().await {
-                Ok(()) => return,
-                Err(trouble) => {
-                    tracing::warn!(lease = %self, error = trouble, "the Lease could not be released");
+        let bound = self.settings.timing.renew;
+        let tries = async {
+            for _ in 0..RELEASE_TRIES {
+                match self.release().await {
+                    Ok(()) => return,
+                    Err(trouble) => {
+                        tracing::warn!(lease = %self, error = trouble, "the Lease could not be released");
+                    }
                 }
             }
-        }
+        };
+        // An end without a release is no harm either.
+        let _ = timeout(bound, tries).await;
     }
 
     async fn release(&mut self) -> Result<(), String> {
@@ -252,12 +273,16 @@ impl Elector {
             return Ok(());
         };
         let record = lease.spec.take().unwrap_or_default();
-        let Some(released) = self.candidate.release(&record, Timestamp::now()) else {
+        let Some(released) = self
+            .candidate
+            .release(&record, self.fence.now(), Timestamp::now())
+        else {
             return Ok(());
         };
         lease.spec = Some(released);
         let params = PostParams::default();
-        self.call("release", self.leases.replace(&name, &params, &lease)).await?;
+        self.call("release", self.leases.replace(&name, &params, &lease))
+            .await?;
         tracing::info!(lease = %self, "the Lease is released");
         Ok(())
     }

@@ -67,7 +67,9 @@ impl Timing {
                 "--leader-elect-retry-period times 1.2 must be shorter than \
                  --leader-elect-renew-deadline, or one late try would end a leadership: \
                  write at most {:?}",
-                renew.div_f64(1.0 + JITTER).saturating_sub(Duration::from_millis(1))
+                renew
+                    .div_f64(1.0 + JITTER)
+                    .saturating_sub(Duration::from_millis(1))
             ));
         }
         Ok(Self {
@@ -104,7 +106,11 @@ pub fn lease_name(namespaces: &[String], selector: Option<&str>) -> String {
     if namespaces.is_empty() && selector.is_none() {
         return "brownout".to_owned();
     }
-    let mut labels: Vec<&str> = selector.unwrap_or_default().split(',').map(str::trim).collect();
+    let mut labels: Vec<&str> = selector
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .collect();
     labels.sort_unstable();
     let mut namespaces = namespaces.to_vec();
     namespaces.sort();
@@ -155,7 +161,12 @@ mod tests {
 
     #[test]
     fn a_share_has_a_name_of_its_own_however_it_is_written() {
-        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(lease_name(&[], None), "brownout");
         let a = lease_name(&[], Some("shard=a, tier=x"));
         assert_eq!(a, lease_name(&[], Some("tier=x,shard=a")));
@@ -170,7 +181,10 @@ mod tests {
         let two = lease_name(&names(&["b", "a"]), None);
         assert_eq!(two, lease_name(&names(&["a", "b"]), None));
         // it is in Roles and scripts of whoever runs shares: it never changes
-        assert_eq!(lease_name(&[], Some("shard=a")), "brownout-PIN");
+        assert_eq!(
+            lease_name(&[], Some("shard=a")),
+            "brownout-5faded871fc934a4"
+        );
     }
 
     #[test]

@@ -75,13 +75,22 @@ fn a_renewal_keeps_when_it_was_acquired() {
 fn a_leader_is_waited_for_from_when_its_lease_was_seen_to_change() {
     let (_, record) = leader("a");
     let mut other = candidate("b");
-    assert_eq!(other.seen(Some(&record), secs(7), wall(0)), Next::Wait(secs(22)));
-    assert_eq!(other.seen(Some(&record), secs(20), wall(0)), Next::Wait(secs(22)));
+    assert_eq!(
+        other.seen(Some(&record), secs(7), wall(0)),
+        Next::Wait(secs(22))
+    );
+    assert_eq!(
+        other.seen(Some(&record), secs(20), wall(0)),
+        Next::Wait(secs(22))
+    );
     let renewed = LeaseSpec {
         renew_time: Some(MicroTime(wall(9))),
         ..record
     };
-    assert_eq!(other.seen(Some(&renewed), secs(21), wall(0)), Next::Wait(secs(36)));
+    assert_eq!(
+        other.seen(Some(&renewed), secs(21), wall(0)),
+        Next::Wait(secs(36))
+    );
     assert_eq!(other.leader(), Some("a"));
     let taken = writes(&mut other, Some(&renewed), 36);
     assert_eq!(taken.holder_identity.as_deref(), Some("b"));
@@ -192,17 +201,19 @@ fn who_sees_another_holder_has_lost() {
 
 #[test]
 fn a_release_says_so_and_is_only_ours_to_give() {
-    let (mut leader, record) = leader("a");
-    let given = leader.release(&record, wall(5)).expect("it is ours");
-    assert_eq!(leader.lead(), None);
+    let (leader, record) = leader("a");
+    let release = |found: &LeaseSpec, at| leader.release(found, secs(at), wall(5));
+    let given = release(&record, 109).expect("it is ours");
     assert_eq!(given.holder_identity.as_deref(), Some(""));
     assert_eq!(given.lease_duration_seconds, Some(1));
     assert_eq!(given.lease_transitions, Some(5));
     writes(&mut candidate("b"), Some(&given), 0);
 
+    assert_eq!(release(&record, 110), None, "our time is over");
     let others = LeaseSpec {
         holder_identity: Some("b".to_owned()),
         ..record
     };
-    assert_eq!(leader.release(&others, wall(5)), None);
+    assert_eq!(release(&others, 105), None);
+    assert_eq!(candidate("b").release(&others, secs(0), wall(5)), None);
 }

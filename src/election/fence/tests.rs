@@ -35,12 +35,14 @@ async fn reads_pass_and_writes_do_not_reach_the_server_while_it_is_shut() {
     let fence = Fence::new();
     let maps: Api<ConfigMap> = Api::default_namespaced(fence.client(client));
     maps.get("a").await.expect("a read");
-    let refused = maps.create(&PostParams::default(), &ConfigMap::default());
-    assert!(is_fenced(refused.await));
+    let refused = maps
+        .create(&PostParams::default(), &ConfigMap::default())
+        .await;
+    assert!(is_fenced(refused));
     assert_eq!(seen.load(Ordering::SeqCst), 1, "only the read came through");
     fence.open_until(fence.now());
-    let refused = maps.delete("a", &kube::api::DeleteParams::default());
-    assert!(is_fenced(refused.await));
+    let refused = maps.delete("a", &kube::api::DeleteParams::default()).await;
+    assert!(is_fenced(refused));
     assert_eq!(seen.load(Ordering::SeqCst), 1);
 }
 
