@@ -32,6 +32,7 @@ mod kubeconfig;
 pub mod load;
 mod namespaces;
 pub mod operator;
+pub mod partition;
 pub mod paths;
 mod pids;
 pub mod ports;

@@ -102,6 +102,15 @@ impl Operator {
         self.take()?.terminate(STOP).await
     }
 
+    /// Waits until it has ended by itself, and gives its exit status.
+    pub async fn ended(&self) -> Result<ExitStatus> {
+        let status = tokio::time::timeout(READY, self.current()?.exited())
+            .await
+            .context("it did not end by itself")?;
+        self.take()?;
+        Ok(status)
+    }
+
     /// Ends it in good order and starts it again.
     pub async fn restart(&self) -> Result<()> {
         self.terminate().await?;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::election;
+use super::election::ElectionArgs;
 use crate::controller::{Options, run as run_controller};
 use crate::telemetry::{self, LogFormat};
 
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
     selector: Option<String>,
     #[command(flatten)]
-    election: election::Args,
+    election: ElectionArgs,
     /// What is logged, such as warn,brownout=debug: at debug each tick with its readings
     #[arg(
         long,

@@ -14,7 +14,7 @@ use crate::policy::parse_duration;
 /// How several operators agree on one.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Leader election")]
-pub struct Args {
+pub struct ElectionArgs {
     /// Run several operators, of which one acts: the others watch, and one of them takes over when it ends.
     /// They agree by a Lease, and need get, create and update on leases in its namespace
     #[arg(long, env = "BROWNOUT_LEADER_ELECT", value_parser = FalseyValueParser::new())]
@@ -66,7 +66,7 @@ pub struct Args {
     pod_name: Option<String>,
 }
 
-impl Args {
+impl ElectionArgs {
     /// The election that the options ask for, if any.
     pub fn enter(
         self,

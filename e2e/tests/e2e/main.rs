@@ -6,6 +6,7 @@ mod contested;
 mod crd;
 mod deletion;
 mod edits;
+mod election;
 mod faults_answers;
 mod faults_down;
 mod faults_support;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             contested::tests(),
             isolation::tests(),
             edits::tests(),
+            election::tests(),
             bot::tests(),
             page::tests(),
             surge_for_real::tests(),
