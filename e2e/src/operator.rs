@@ -142,6 +142,12 @@ impl Operator {
         http::get_text(&format!("http://{}/metrics", self.metrics.address())).await
     }
 
+    /// Whether it leads, of several.
+    pub async fn leads(&self) -> Result<bool> {
+        let metrics = self.metrics().await?;
+        Ok(metrics.lines().any(|line| line == "brownout_leader 1"))
+    }
+
     /// What it says live of all its policies.
     pub async fn policies(&self) -> Result<serde_json::Value> {
         let body = http::get_text(&format!("http://{}/v1/policies", self.admin.address())).await?;

@@ -44,8 +44,6 @@ pub struct Args {
     /// Only policies with these labels, such as shard=a: operators share a cluster by it
     #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
     selector: Option<String>,
-    #[command(flatten)]
-    election: ElectionArgs,
     /// What is logged, such as warn,brownout=debug: at debug each tick with its readings
     #[arg(
         long,
@@ -57,6 +55,8 @@ pub struct Args {
     /// How log lines on stderr look
     #[arg(long, env = "BROWNOUT_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
+    #[command(flatten)]
+    election: ElectionArgs,
 }
 
 pub(super) const UNUSABLE: &str = "the cluster's configuration cannot be used";

@@ -86,7 +86,7 @@ async fn sigterm_hands_over(ctx: Ctx) -> Result<()> {
 async fn standby_only_watches(ctx: &Ctx, pair: &Pair) -> Result<()> {
     let second = &pair.second;
     let metrics = second.operator.metrics().await?;
-    for line in ["brownout_leader 0", "brownout_evaluations_total 0"] {
+    for line in ["\nbrownout_leader 0\n", "brownout_evaluations_total 0"] {
         ensure!(metrics.contains(line), "a standby has {line}: {metrics}");
     }
     for none in ["brownout_queries_total{", "brownout_policy_level{"] {

@@ -96,8 +96,7 @@ impl Member {
     /// Waits until it acts.
     pub(super) async fn await_leads(&self) -> Result<()> {
         await_condition(&format!("{} to lead", self.name), SOON, || async {
-            let metrics = self.operator.metrics().await?;
-            Ok(metrics.contains("brownout_leader 1").then_some(()))
+            Ok(self.operator.leads().await?.then_some(()))
         })
         .await
     }
