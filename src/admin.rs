@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::metrics;
@@ -22,10 +23,19 @@ use crate::metrics;
 pub trait Live: Send + Sync + 'static {
     /// Whether every watch has had its first list.
     fn ready(&self) -> bool;
+    /// Whether another operator leads, so that there is nothing to show here.
+    fn standby(&self) -> Option<Standby>;
     /// Every policy, as the live JSON gives it.
     fn policies(&self) -> Value;
     /// One policy.
     fn policy(&self, namespace: &str, name: &str) -> Option<Value>;
+}
+
+/// Another operator leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standby {
+    /// Its name in the Lease, as far as is known.
+    pub leader: Option<String>,
 }
 
 /// Binds an address; the error names it.
@@ -53,8 +63,31 @@ pub async fn serve_live(listener: TcpListener, live: Arc<dyn Live>) -> std::io::
     let router = Router::new()
         .route("/v1/policies", get(all))
         .route("/v1/policies/{namespace}/{name}", get(one))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&live),
+            only_leading,
+        ))
         .with_state(live);
     axum::serve(listener, router).await
+}
+
+/// A standby knows nothing live. It says who leads, in the form of Kubernetes' own errors: kubectl prints
+/// the message, and whoever asks the Service again reaches the leader sooner or later.
+async fn only_leading(State(live): State<Arc<dyn Live>>, request: Request, next: Next) -> Response {
+    let Some(Standby { leader }) = live.standby() else {
+        return next.run(request).await;
+    };
+    let who = leader.as_deref().unwrap_or("nobody that it knows of");
+    let status = json!({
+        "apiVersion": "v1",
+        "kind": "Status",
+        "status": "Failure",
+        "code": 503,
+        "reason": "ServiceUnavailable",
+        "message": format!("this operator stands by and has no live state; the leader is {who}: ask again to reach it"),
+        "leader": leader,
+    });
+    (StatusCode::SERVICE_UNAVAILABLE, axum::Json(status)).into_response()
 }
 
 fn openmetrics(registry: &Registry) -> Response {

@@ -2,6 +2,7 @@
 
 mod controller;
 mod crd;
+mod election;
 mod replay;
 
 use std::process::ExitCode;
@@ -64,4 +65,16 @@ fn print(data: &str) -> anyhow::Result<()> {
 #[allow(clippy::print_stderr)] // the one place that talks
 fn tell(line: &str) {
     eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

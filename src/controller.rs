@@ -3,6 +3,7 @@
 //! - [`watches`]: what is watched, and which policies a change concerns
 //! - [`reconcile`]: one policy brought to where it should be, as a table of contents
 //! - `admit`, `understand`, `restore`, `rebuild`: how a policy gets its standing
+//! - `standby`, `takeover`: what an operator does while another one leads, and when that ends
 //! - `decider`: observations in, decisions out
 //! - `unready`: what becomes of policies where the cluster cannot be read
 //! - `observe`, `apply`, `scaling`, `report`, `events`, `finalizer`, `release`: the only places that talk to the
@@ -33,7 +34,9 @@ mod rivals;
 mod scaling;
 mod secrets;
 mod sources;
+mod standby;
 mod standing;
+mod takeover;
 mod tokens;
 mod understand;
 mod unready;
@@ -64,7 +67,8 @@ use self::standing::Standings;
 use self::watches::{Guarded, Scope, Triggers, Writers};
 use crate::admin;
 use crate::api::MetricsSource;
-use crate::metrics::{Metrics, ReasonLabels};
+use crate::election::{Election, Elector, Leadership};
+use crate::metrics::{ElectionMetrics, Metrics, ReasonLabels};
 use crate::policy::WorkloadKind;
 use crate::prometheus::metrics::PollerMetrics;
 use crate::prometheus::poller::PolicyKey;
@@ -94,8 +98,17 @@ const EVENTS: usize = 1024;
 /// How long a failed reconcile waits before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Runs the operator until `stop`.
-pub async fn run(client: Client, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+/// Runs the operator until `stop`; with an election, it acts once it is elected.
+///
+/// # Errors
+///
+/// Where a port cannot be had, a part of it ends, or the leadership is lost: the process has to end then.
+pub async fn run(
+    client: Client,
+    election: Option<Election>,
+    options: Options,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let metrics_listener = admin::bind(options.metrics_address).await?;
     let admin_listener = admin::bind(options.admin_address).await?;
     let mut registry = Registry::with_prefix("brownout");
@@ -112,6 +125,15 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
         parts.push((scope.clone(), writers, kicked));
         scopes.push(ScopeHandle { scope, kick });
     }
+    let elector = election.map(|election| {
+        let metrics = ElectionMetrics::register(&mut registry);
+        Elector::new(election, metrics)
+    });
+    // Nothing is written past the fence: the election has a client of its own.
+    let client = match &elector {
+        Some(elector) => elector.fence().client(client),
+        None => client,
+    };
     let reporter = Reporter {
         controller: "brownout.dev/controller".to_owned(),
         instance: None,
@@ -131,6 +153,9 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
         standings: Standings::default(),
         ready: watch::Sender::new(false),
         started: Time::from(Timestamp::now()),
+        leadership: elector
+            .as_ref()
+            .map_or_else(Leadership::undisputed, Elector::leadership),
     });
     let live = live::shown(&context);
     let registry = Arc::new(registry);
@@ -155,13 +180,23 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> a
     });
     let decider = decider::run(Arc::clone(&context), observations);
     let becoming_ready = become_ready(&context);
-    tokio::select! {
-        served = servers => served.map(drop).context("a port of ours failed"),
+    let resign = CancellationToken::new();
+    let mut candidacy = standby::Candidacy::begin(&context, elector, &resign);
+    let drained = standby::drained(futures::future::join_all(controllers), &context, &stop);
+    let finished = tokio::select! {
+        served = servers => return served.map(drop).context("a port of ours failed"),
         () = sources => anyhow::bail!("the watch of MetricsSources ended"),
         () = decider => anyhow::bail!("the decider ended"),
         never = becoming_ready => match never {},
-        _ = futures::future::join_all(controllers) => Ok(()),
+        lost = candidacy.lost() => return Err(lost),
+        finished = drained => finished,
+    };
+    // With a write still under way, the lease is left to run out.
+    if finished {
+        resign.cancel();
+        candidacy.end().await?;
     }
+    Ok(())
 }
 
 fn namespaces(options: &Options) -> Vec<Option<String>> {
@@ -181,13 +216,17 @@ async fn control(
     kicked: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
     stop: CancellationToken,
 ) {
+    let mut triggers = scope.watch(&context.client, selector.as_deref(), writers);
+    if !standby::wait_for_turn(&context, &scope, &mut triggers, &stop).await {
+        return;
+    }
     let Triggers {
         policies,
         config_maps,
         deployments,
         stateful_sets,
         autoscalers,
-    } = scope.watch(&context.client, selector.as_deref(), writers);
+    } = triggers;
     let store = scope.policies.clone();
     let (maps, workloads, sets) = (store.clone(), store.clone(), store.clone());
     let autoscaled = store.clone();

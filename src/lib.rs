@@ -10,6 +10,7 @@
 //! - `plan`: a decision as the writes that carry it out
 //! - `prometheus`: typed signals, queries, readings, the poller
 //! - `controller`: watches, reconcile, apply, report
+//! - `election`: which of several operators acts, and the fence that keeps the others from writing
 //! - `cli`: one file per command
 //!
 //! Without its default features the library is the pure core: no I/O, no clock, no Kubernetes.
@@ -23,6 +24,8 @@ pub mod cli;
 #[cfg(feature = "operator")]
 pub mod controller;
 pub mod decide;
+#[cfg(feature = "operator")]
+pub mod election;
 pub mod flags;
 #[cfg(feature = "operator")]
 pub mod metrics;

@@ -145,6 +145,37 @@ impl Metrics {
     }
 }
 
+/// What there is to know of the election; cheap to clone. Without one there are no such series.
+#[derive(Clone, Debug, Default)]
+pub struct ElectionMetrics {
+    /// 1 while this operator leads.
+    pub leader: Gauge,
+    /// How often the Lease has changed hands, as it says itself.
+    pub transitions: Gauge,
+    /// When this operator last wrote the Lease, in Unix seconds.
+    pub last_renew: Gauge,
+}
+
+impl ElectionMetrics {
+    /// Makes the metrics and registers them under `brownout_`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let m = metrics.clone();
+        registry.register("leader", "1 while this operator leads", m.leader);
+        registry.register(
+            "leader_transitions",
+            "How often the Lease has changed hands",
+            m.transitions,
+        );
+        registry.register(
+            "leader_last_renew_timestamp_seconds",
+            "When this operator last wrote the Lease, in Unix time; 0 is never",
+            m.last_renew,
+        );
+        metrics
+    }
+}
+
 /// The whole registry as `OpenMetrics` text.
 pub fn encode(registry: &Registry) -> String {
     let mut out = String::new();
@@ -166,6 +197,7 @@ mod tests {
         let poller = PollerMetrics::default();
         poller.register(&mut registry);
         poller.touch();
+        ElectionMetrics::register(&mut registry);
         let metrics = Metrics::register(&mut registry);
         let labels = PolicyLabels {
             namespace: "bots".into(),

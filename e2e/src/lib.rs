@@ -38,6 +38,7 @@ pub mod load;
 mod namespaces;
 pub mod node;
 pub mod operator;
+pub mod partition;
 pub mod paths;
 mod pids;
 pub mod pods;

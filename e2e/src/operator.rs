@@ -102,6 +102,15 @@ impl Operator {
         self.take()?.terminate(STOP).await
     }
 
+    /// Waits until it has ended by itself, and gives its exit status.
+    pub async fn ended(&self) -> Result<ExitStatus> {
+        let status = tokio::time::timeout(READY, self.current()?.exited())
+            .await
+            .context("it did not end by itself")?;
+        self.take()?;
+        Ok(status)
+    }
+
     /// Ends it in good order and starts it again.
     pub async fn restart(&self) -> Result<()> {
         self.terminate().await?;
@@ -131,6 +140,12 @@ impl Operator {
     /// Its own metrics, as text.
     pub async fn metrics(&self) -> Result<String> {
         http::get_text(&format!("http://{}/metrics", self.metrics.address())).await
+    }
+
+    /// Whether it leads, of several.
+    pub async fn leads(&self) -> Result<bool> {
+        let metrics = self.metrics().await?;
+        Ok(metrics.lines().any(|line| line == "brownout_leader 1"))
     }
 
     /// What it says live of all its policies.

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio_util::sync::CancellationToken;
 
+use super::election::ElectionArgs;
 use crate::controller::{Options, run as run_controller};
 use crate::telemetry::{self, LogFormat};
 
@@ -57,7 +58,11 @@ pub struct Args {
     /// How log lines on stderr look
     #[arg(long, env = "BROWNOUT_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
+    #[command(flatten)]
+    election: ElectionArgs,
 }
+
+pub(super) const UNUSABLE: &str = "the cluster's configuration cannot be used";
 
 /// Runs the operator until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -66,8 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run in a pod")?;
-    let client =
-        kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
+    let client = kube::Client::try_from(config.clone()).context(UNUSABLE)?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let options = Options {
@@ -81,12 +85,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         metrics_address: args.metrics_address,
         admin_address: args.admin_address,
     };
+    let election = args.election.enter(config, &options)?;
     tracing::info!(
         ?options,
+        election = ?election.as_ref().map(|election| &election.settings),
         version = env!("CARGO_PKG_VERSION"),
         "brownout starts"
     );
-    run_controller(client, options, stop).await?;
+    run_controller(client, election, options, stop).await?;
     tracing::info!("brownout has stopped");
     Ok(())
 }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::sources::Sources;
 use super::standing::Standings;
 use super::watches::{Guarded, Scope};
+use crate::election::Leadership;
 use crate::metrics::Metrics;
 use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
@@ -31,6 +32,8 @@ pub struct Context {
     pub ready: watch::Sender<bool>,
     /// When this process began.
     pub started: Time,
+    /// Whether this operator acts.
+    pub leadership: Leadership,
 }
 
 /// A scope and the way to have one of its policies reconciled.
@@ -44,11 +47,18 @@ pub struct ScopeHandle {
 impl Context {
     /// Has a policy reconciled soon.
     pub fn kick(&self, key: &PolicyKey) {
-        if let Some(handle) = self.handle(&key.namespace) {
+        self.kick_object(ObjectRef::new(&key.name).within(&key.namespace));
+    }
+
+    /// The same, by reference.
+    pub fn kick_object(&self, policy: ObjectRef<Guarded>) {
+        if let Some(handle) = policy
+            .namespace
+            .as_deref()
+            .and_then(|namespace| self.handle(namespace))
+        {
             // A closed channel means that we are stopping.
-            let _ = handle
-                .kick
-                .send(ObjectRef::new(&key.name).within(&key.namespace));
+            let _ = handle.kick.send(policy);
         }
     }
 

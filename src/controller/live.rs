@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::standing::{Phase, Standing, Tick};
-use crate::admin::Live;
+use crate::admin::{Live, Standby};
 use crate::decide::{Blocker, ComparisonView, Reading, compare_views, sentence};
+use crate::election::Role;
 use crate::policy::{Mode, Policy};
 use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
@@ -64,6 +65,13 @@ struct SignalView {
 impl Live for Context {
     fn ready(&self) -> bool {
         self.is_ready()
+    }
+
+    fn standby(&self) -> Option<Standby> {
+        match self.leadership.role() {
+            Role::Leading => None,
+            Role::Standby { leader } => Some(Standby { leader }),
+        }
     }
 
     fn policies(&self) -> Value {

@@ -14,7 +14,7 @@ use super::report::{self, Outcome};
 use super::standing::Notice;
 use super::understand::{Understood, key, understand};
 use super::watches::Guarded;
-use super::{admit, events, finalizer, former, gauges, release, verify};
+use super::{admit, events, finalizer, former, gauges, release, takeover, verify};
 use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
 use crate::plan::{Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy};
@@ -50,6 +50,9 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
             tracing::error!(name, error = %invalid.error, "a policy cannot be read; its level holds");
             return release::release_unreadable(context, &invalid.metadata).await;
         }
+    };
+    let Some(object) = takeover::read_again(context, object).await? else {
+        return Ok(Action::await_change());
     };
     if object.metadata.deletion_timestamp.is_some() {
         return release::release(context, &object).await;

@@ -6,6 +6,7 @@ mod crowd;
 mod figures;
 mod policies;
 mod reaction;
+mod takeover;
 mod usage;
 
 use std::sync::Arc;
@@ -30,10 +31,12 @@ pub struct Plan {
     pub watched: Duration,
     /// How many escalations are timed.
     pub transitions: usize,
+    /// How many changes of leader are timed, of each kind.
+    pub takeovers: usize,
 }
 
 /// Measures all of it, in this order: the executable, the crowd (with and without shared queries),
-/// the reaction.
+/// the reaction, changes of leader.
 pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     let executable = operator::executable()?;
     let size = std::fs::metadata(&executable)
@@ -57,6 +60,9 @@ pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     if plan.transitions > 0 {
         say(format!("{} escalations", plan.transitions));
         reaction::measure(&environment, plan.transitions).await?;
+    }
+    if plan.takeovers > 0 {
+        takeover::measure(&environment, plan.takeovers).await?;
     }
     environment.stop();
     Ok(())

@@ -24,6 +24,9 @@ struct Cli {
     /// How many escalations are timed; 0 leaves that part out
     #[arg(long, default_value_t = 60)]
     transitions: usize,
+    /// How many changes of leader are timed, of each kind; 0 leaves that part out
+    #[arg(long, default_value_t = 4)]
+    takeovers: usize,
 }
 
 #[tokio::main]
@@ -46,6 +49,7 @@ async fn measure(cli: &Cli) -> Result<()> {
         policies: cli.policies,
         watched: Duration::from_secs(cli.seconds),
         transitions: cli.transitions,
+        takeovers: cli.takeovers,
     };
     tokio::select! {
         measured = bench::run(Arc::clone(&run), &plan) => measured.inspect_err(|_| {

@@ -9,6 +9,7 @@ mod contested;
 mod crd;
 mod deletion;
 mod edits;
+mod election;
 mod faults_answers;
 mod faults_down;
 mod faults_support;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
             tenancy::tests(),
             tenancy_random::tests(),
             edits::tests(),
+            election::tests(),
             bot::tests(),
             page::tests(),
             surge_for_real::tests(),

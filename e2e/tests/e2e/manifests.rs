@@ -180,7 +180,10 @@ async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
 
 /// What this test brings the operator to ask for: all that the role allows, but for the reads after a
 /// conflict and the patch of an Event that repeats itself.
-const NEEDED: [&str; 19] = [
+const NEEDED: [&str; 22] = [
+    "get coordination.k8s.io/leases",
+    "create coordination.k8s.io/leases",
+    "update coordination.k8s.io/leases",
     "list brownout.dev/botdegradationpolicies",
     "watch brownout.dev/botdegradationpolicies",
     "patch brownout.dev/botdegradationpolicies",
@@ -222,9 +225,14 @@ async fn operator_of_the_base(ctx: &Ctx) -> Result<Operator> {
     let account = ctx.cluster().service_account(SYSTEM, ACCOUNT).await?;
     options.kubeconfig = account.kubeconfig;
     options.namespaces.clear();
+    let selector = format!("--selector={RUN}={}", ctx.namespace());
+    // the base's own Lease: the pods of its Deployment never run here
+    let election = ["--leader-elect", "--leader-elect-lease-name=brownout"].map(str::to_owned);
+    options.flags.push(selector);
     options
         .flags
-        .push(format!("--selector={RUN}={}", ctx.namespace()));
+        .push(format!("--leader-elect-lease-namespace={SYSTEM}"));
+    options.flags.extend(election);
     Operator::start(ctx.environment().run.clone(), &options).await
 }
 

@@ -21,6 +21,8 @@ pub async fn follow(
     loop {
         tokio::select! {
             source = sources.next() => match source {
+                // with its turn come, an operator looks at every policy anyway
+                Some(Ok(_)) if !context.leadership.is_leading() => {}
                 Some(Ok(source)) => {
                     context.sources.let_go_of_unneeded();
                     kick_askers(context, &source.name_any());
