@@ -10,10 +10,10 @@ pub const PAUSE: &str = "local/pause:1";
 /// A shell and the usual small commands, to write tests with.
 pub const BUSYBOX: &str = "local/busybox:1";
 
-/// The commands of [`busybox`]: enough for a test, few enough to read.
-const COMMANDS: [&str; 24] = [
+/// The commands of [`busybox`] beside the shell: enough for a test, few enough to read.
+const COMMANDS: [&str; 22] = [
     "awk", "cat", "date", "dd", "echo", "env", "false", "grep", "head", "httpd", "id", "kill",
-    "ls", "mkdir", "nc", "nslookup", "ps", "rm", "sh", "sleep", "tail", "test", "true", "wget",
+    "ls", "mkdir", "nc", "nslookup", "ps", "rm", "tail", "test", "true", "wget",
 ];
 
 /// Ends at once when it is told to, and waits for orphans of a shared process namespace.
@@ -26,8 +26,8 @@ pub fn pause() -> Image {
 
 /// A shell and the usual small commands; it waits, unless it is told otherwise.
 pub fn busybox() -> Image {
-    let links = COMMANDS.iter().filter(|name| **name != "sh");
-    links
+    COMMANDS
+        .iter()
         .fold(shell(BUSYBOX), |image, name| {
             image.link(&format!("/bin/{name}"), "busybox")
         })
