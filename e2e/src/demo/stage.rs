@@ -12,8 +12,8 @@ use brownout::api::{BotDegradationPolicy, HistoryEntry};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
-use super::{Way, step};
 use super::watch::{Probes, Replicas, replicas};
+use super::{Way, step};
 use crate::bot::Status;
 use crate::environment::Environment;
 use crate::http;

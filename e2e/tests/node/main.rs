@@ -4,15 +4,21 @@
 mod cleanup;
 mod pods;
 mod services;
+mod shipped;
 mod support;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     e2e::harness::run_with_node(
-        [pods::tests(), services::tests(), cleanup::tests()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        [
+            pods::tests(),
+            services::tests(),
+            shipped::tests(),
+            cleanup::tests(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     )
 }

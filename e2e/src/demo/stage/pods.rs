@@ -33,7 +33,8 @@ pub(super) struct Pods {
 impl Pods {
     pub(super) async fn start(environment: &Environment, namespace: &str) -> Result<Self> {
         let operator = step("starting the operator's pod", install_operator(environment)).await?;
-        let (bot, door) = step("starting the bot's pods", start_bot(environment, namespace)).await?;
+        let (bot, door) =
+            step("starting the bot's pods", start_bot(environment, namespace)).await?;
         Ok(Self {
             operator,
             bot,
@@ -63,7 +64,11 @@ async fn start_bot(environment: &Environment, namespace: &str) -> Result<(ReadyP
     let cluster = &environment.cluster;
     cluster.node()?.import(&shipped::image(NAME)?).await?;
     let mut objects = shipped::manifest(shipped::BOT)?;
-    shipped::add_to_container(&mut objects, "args", &BOT_OPTIONS.map(|option| json!(option)));
+    shipped::add_to_container(
+        &mut objects,
+        "args",
+        &BOT_OPTIONS.map(|option| json!(option)),
+    );
     // one, since the story's rates are made for what one can do on a small machine
     for object in objects.iter_mut().filter(|object| is_core(object)) {
         object["spec"]["replicas"] = json!(1);
