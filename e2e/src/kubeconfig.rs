@@ -88,8 +88,10 @@ fn write_for_cluster(path: &Path, cluster: &Value, credentials: &Credentials<'_>
 pub(crate) async fn client(path: &Path) -> Result<kube::Client> {
     let kubeconfig =
         Kubeconfig::read_from(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .with_context(|| format!("cannot use {}", path.display()))?;
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .with_context(|| format!("cannot use {}", path.display()))?;
+    config.proxy_url = None; // one of the environment, which does not lead to this machine
     kube::Client::try_from(config).context("cannot make a client for the cluster")
 }

@@ -84,6 +84,9 @@ impl Process {
             .open(&log)
             .with_context(|| format!("cannot open {}", log.display()))?;
         let mut command = spawn::command(&spec.program);
+        for proxy in spawn::PROXIES {
+            command.env_remove(proxy);
+        }
         command
             .args(&spec.args)
             .envs(spec.env.iter().map(|(name, value)| (name, value)))

@@ -149,10 +149,12 @@ fn clean_up(runs: &Path) -> Result<()> {
         for id in left.iter().rev() {
             id.kill_and_wait(KILL_DEADLINE);
         }
-        if let Some(name) = folder.file_name().and_then(std::ffi::OsStr::to_str) {
-            cgroups::remove(name);
-        }
         let _ = fs::remove_dir_all(&folder); // two starting runs may do the same work
+    }
+    for run in cgroups::runs() {
+        if owner(Path::new(&run)).is_some_and(|owner| !owner.is_alive()) {
+            cgroups::remove(&run);
+        }
     }
     Ok(())
 }

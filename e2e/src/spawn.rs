@@ -34,6 +34,16 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
+/// By these a proxy is set for programs, which leads nowhere from servers of one machine to each other.
+pub(crate) const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+];
+
 /// Starts a command from the long-lived thread.
 pub(crate) fn spawn(command: Command) -> Result<Child> {
     static SPAWNER: OnceLock<Sender<Request>> = OnceLock::new();

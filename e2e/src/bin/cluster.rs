@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use e2e::environment::Environment;
 use e2e::http::install_tls_provider;
+use e2e::node;
 use e2e::progress::{describe, say};
 use e2e::run_dir::RunDir;
 use e2e::signals::stop_requested;
@@ -49,7 +50,12 @@ async fn main() -> ExitCode {
 }
 
 async fn build() -> Result<()> {
-    for (tool, path) in find_or_build_all(&Tool::ALL).await? {
+    let mut tools = Tool::ALL.to_vec();
+    if let Err(why) = node::possible() {
+        say(format!("leaving out what only a node needs: {why}"));
+        tools.retain(|tool| !Tool::NODE.contains(tool));
+    }
+    for (tool, path) in find_or_build_all(&tools).await? {
         println!("{} {}", tool.name(), path.display());
     }
     Ok(())

@@ -19,6 +19,7 @@ use crate::exporter::Exporter;
 use crate::node::Node;
 use crate::operator::{self, Operator};
 use crate::prometheus::{self, Prometheus};
+use crate::spawn::PROXIES;
 use crate::tools::Tool;
 
 /// Prometheus throttles its discovery: when many targets come at once, one waits some seconds.
@@ -63,7 +64,11 @@ impl Ctx {
     /// Runs kubectl in the test's namespace and gives what it printed.
     pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
         let program = Tool::Kubectl.find_or_build().await?;
-        let output = Command::new(program)
+        let mut command = Command::new(program);
+        for proxy in PROXIES {
+            command.env_remove(proxy);
+        }
+        let output = command
             .arg("--kubeconfig")
             .arg(self.cluster().kubeconfig())
             .args(["--namespace", &self.namespace])

@@ -11,9 +11,24 @@ pub(super) const ROOT: &str = "/sys/fs/cgroup";
 /// What a kubelet wants to have in its hands, where the hierarchy is one for all (version 2).
 const CONTROLLERS: &str = "+cpuset +cpu +io +memory +hugetlb +pids";
 
+const PREFIX: &str = "brownout-";
+
 /// The group of the run with this name, as the kubelet is told it.
 pub(super) fn name(run: &str) -> String {
-    format!("brownout-{run}")
+    format!("{PREFIX}{run}")
+}
+
+/// The names of the runs whose groups there are.
+pub(crate) fn runs() -> Vec<String> {
+    let hierarchies = hierarchies(Path::new(ROOT));
+    let groups = hierarchies.iter().flat_map(fs::read_dir).flatten();
+    let mut runs: Vec<String> = groups
+        .flatten()
+        .filter_map(|group| Some(group.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned()))
+        .collect();
+    runs.sort();
+    runs.dedup();
+    runs
 }
 
 /// Makes the group in every hierarchy.

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::statfs;
+use serde_json::Value;
 
 use super::network::Network;
 use super::requirements::plugins;
@@ -19,6 +21,8 @@ const READY: Duration = Duration::from_secs(60);
 const IMPORTED: Duration = Duration::from_secs(30);
 /// Its usual place, in a `/run` that is the node's own: the kubelet's metrics look nowhere else.
 const SOCKET: &str = "/run/containerd/containerd.sock";
+/// Where the kubelet asks.
+pub(super) const ENDPOINT: &str = "unix:///run/containerd/containerd.sock";
 /// The namespace of the images that the kubelet sees.
 const NAMESPACE: &str = "k8s.io";
 
@@ -26,6 +30,7 @@ const NAMESPACE: &str = "k8s.io";
 #[derive(Debug)]
 pub(super) struct Containerd {
     process: Process,
+    snapshotter: &'static str,
 }
 
 impl Containerd {
@@ -33,13 +38,15 @@ impl Containerd {
         let folder = sandbox.folder.join("containerd");
         let cni = folder.join("cni");
         network.write_cni(&cni)?;
+        let snapshotter = snapshotter(&folder)?;
         let config = folder.join("config.toml");
-        fs::write(&config, configuration(&folder, &cni)?)
+        fs::write(&config, configuration(&folder, &cni, snapshotter)?)
             .with_context(|| format!("cannot write {}", config.display()))?;
         let program = on_path("containerd").context("there is no containerd")?;
         let spec = Spec::new("containerd", program).flag("config", &config);
         let containerd = Self {
             process: Process::start(run, &sandbox.inside(spec)?)?,
+            snapshotter,
         };
         containerd
             .process
@@ -55,16 +62,12 @@ impl Containerd {
         Ok(containerd)
     }
 
-    /// Its endpoint, as the kubelet is told it.
-    pub(super) fn endpoint(&self) -> String {
-        format!("unix://{SOCKET}")
-    }
-
     /// Reads a docker-archive or OCI archive; gives the images' full names.
     pub(super) async fn import(&self, sandbox: &Sandbox, archive: &Path) -> Result<Vec<String>> {
         let why = || format!("cannot import the image {}", archive.display());
         let file = File::open(archive).with_context(why)?; // its path may mean nothing in there
-        let args = ["-n", NAMESPACE, "images", "import", "-"];
+        let kind = format!("--snapshotter={}", self.snapshotter);
+        let args = ["-n", NAMESPACE, "images", "import", &kind, "-"];
         let said = sandbox.run_with_input("ctr", &args, file.into()).await;
         let names = imported(&said.with_context(why)?);
         if names.is_empty() {
@@ -100,27 +103,40 @@ fn imported(said: &str) -> Vec<String> {
         .collect()
 }
 
-fn configuration(folder: &Path, cni: &Path) -> Result<String> {
+fn configuration(folder: &Path, cni: &Path, snapshotter: &str) -> Result<String> {
     let plugins = plugins().context("there are no CNI plugins")?;
-    let (root, state) = (folder.join("root"), folder.join("state"));
-    let pause = image::PAUSE;
-    // TOML and JSON write such strings alike
+    let quote = |text: &Path| Value::from(text.to_string_lossy()).to_string(); // as in TOML
+    let (root, state) = (quote(&folder.join("root")), quote(&folder.join("state")));
+    let (plugins, cni) = (quote(&plugins), quote(cni));
     Ok(format!(
         r#"version = 2
-root = {root:?}
-state = {state:?}
+root = {root}
+state = {state}
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.internal.v1.opt"]
 [grpc]
-address = {SOCKET:?}
+address = "{SOCKET}"
 [plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = {pause:?}
+sandbox_image = "{pause}"
 # root in a container often may not lower the score of a process, and then no pod would start
 restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = {plugins:?}
-conf_dir = {cni:?}
+bin_dir = {plugins}
+conf_dir = {cni}
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "{snapshotter}"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
-"#
+"#,
+        pause = image::PAUSE
     ))
+}
+
+/// An overlay cannot lie on another one, as the root of a container often is: copies serve, too.
+fn snapshotter(folder: &Path) -> Result<&'static str> {
+    const OVERLAY: i64 = 0x794c_7630; // OVERLAYFS_SUPER_MAGIC
+    let system = statfs(folder).with_context(|| format!("cannot ask for {}", folder.display()))?;
+    Ok(match system.f_type {
+        OVERLAY => "native",
+        _ => "overlayfs",
+    })
 }

@@ -1,4 +1,4 @@
-//! CoreDNS, by which pods find Services. It runs beside the kubelet, not in a pod: it answers
+//! The cluster's DNS server, by which pods find Services. It runs beside the kubelet, not in a pod: it answers
 //! before the first pod asks.
 
 use std::fs;

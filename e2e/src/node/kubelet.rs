@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use super::containerd::ENDPOINT;
 use super::network::Network;
 use super::sandbox::Sandbox;
 use super::{NAME, cgroups};
@@ -21,7 +22,6 @@ pub(super) fn start(
     network: Network,
     authority: &Authority,
     kubeconfig: &Path,
-    containerd: &str,
 ) -> Result<Process> {
     let folder = sandbox.folder.join("kubelet");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -31,7 +31,7 @@ pub(super) fn start(
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": address,
-        "containerRuntimeEndpoint": containerd,
+        "containerRuntimeEndpoint": ENDPOINT,
         "tlsCertFile": server.cert,
         "tlsPrivateKeyFile": server.key,
         "authentication": {

@@ -91,7 +91,6 @@ impl Node {
             *network,
             authority,
             &login("node", &format!("system:node:{NAME}"), Some("system:nodes"))?,
-            &containerd.endpoint(),
         )?;
         let kube_proxy = kube_proxy::start(
             run,

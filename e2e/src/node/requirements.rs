@@ -1,8 +1,10 @@
 //! Whether a node can be run on this machine.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cluster::EXISTING;
 use crate::paths;
 use crate::tools::on_path;
 
@@ -30,6 +32,11 @@ pub(super) fn check() -> Result<(), String> {
     if !cfg!(target_os = "linux") {
         return Err("containers need Linux".into());
     }
+    if env::var_os(EXISTING).is_some() {
+        return Err(format!(
+            "{EXISTING} names a cluster, and only one of our own gets a node"
+        ));
+    }
     if !rustix::process::geteuid().is_root() {
         return Err("only root may make namespaces, network links and mounts".into());
     }
@@ -40,7 +47,10 @@ pub(super) fn check() -> Result<(), String> {
         .chain(plugins().is_none().then_some("containernetworking-plugins"))
         .collect();
     if !missing.is_empty() {
-        return Err(format!("apt-get install {}", missing.join(" ")));
+        return Err(format!(
+            "programs are missing: apt-get install {}",
+            missing.join(" ")
+        ));
     }
     if on_path("busybox").is_none_or(|path| !is_static(&path)) {
         return Err(

@@ -237,7 +237,11 @@ async fn start_bot(ctx: &Ctx, change: impl Fn(&mut serde_json::Value)) -> Result
     let specs = objects
         .iter_mut()
         .filter_map(|object| object.pointer_mut("/spec/template/spec"));
-    specs.for_each(change);
+    for spec in specs {
+        // all tests share one small node
+        spec["containers"][0]["resources"]["requests"]["cpu"] = json!("10m");
+        change(spec);
+    }
     ctx.cluster()
         .apply_objects(&objects, ctx.namespace())
         .await?;
