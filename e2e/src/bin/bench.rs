@@ -24,6 +24,9 @@ struct Cli {
     /// How many escalations are timed; 0 leaves that part out
     #[arg(long, default_value_t = 60)]
     transitions: usize,
+    /// Leave out what is measured in pods
+    #[arg(long)]
+    no_pods: bool,
 }
 
 #[tokio::main]
@@ -46,6 +49,7 @@ async fn measure(cli: &Cli) -> Result<()> {
         policies: cli.policies,
         watched: Duration::from_secs(cli.seconds),
         transitions: cli.transitions,
+        pods: !cli.no_pods,
     };
     tokio::select! {
         measured = bench::run(Arc::clone(&run), &plan) => measured.inspect_err(|_| {

@@ -31,6 +31,8 @@ enum Command {
         #[arg(long)]
         node: bool,
     },
+    /// Succeed if a node that runs pods can be run here, else say why not
+    CanRunPods,
 }
 
 #[tokio::main]
@@ -39,6 +41,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build => build().await,
         Command::Up { node } => up(node).await,
+        Command::CanRunPods => node::possible().map_err(anyhow::Error::msg),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

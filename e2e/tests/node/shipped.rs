@@ -212,13 +212,15 @@ async fn is_replaced(ctx: Ctx) -> Result<()> {
     Ok(())
 }
 
-/// One operator for the whole cluster, as it is installed.
+/// One operator for the whole cluster, as it is installed; the bot's image is there as well.
 async fn operator(ctx: &Ctx) -> Result<ReadyPod> {
     static OPERATOR: OnceCell<()> = OnceCell::const_new();
     let environment: &Environment = ctx.environment();
-    OPERATOR
-        .get_or_try_init(|| async { install_operator(environment).await.map(drop) })
-        .await?;
+    let install = || async {
+        ctx.node()?.import(&shipped::image("chatbotler")?).await?;
+        install_operator(environment).await.map(drop)
+    };
+    OPERATOR.get_or_try_init(install).await?;
     let (namespace, name) = shipped::OPERATOR;
     let labels = format!("app.kubernetes.io/name={name}");
     let pods = ctx
@@ -232,7 +234,6 @@ async fn operator(ctx: &Ctx) -> Result<ReadyPod> {
 /// otherwise is changed in the pods' spec.
 async fn start_bot(ctx: &Ctx, change: impl Fn(&mut serde_json::Value)) -> Result<()> {
     restrict(ctx).await?;
-    ctx.node()?.import(&shipped::image("chatbotler")?).await?;
     let mut objects = shipped::manifest(shipped::BOT)?;
     let specs = objects
         .iter_mut()
