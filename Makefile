@@ -6,8 +6,8 @@
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## a bot under load sheds, keeps what matters and recovers (KEEP=1 leaves it running, PICTURE=file.svg draws it)
-	@scripts/demo.sh $(if $(KEEP),--keep) $(if $(PICTURE),--picture $(PICTURE))
+demo: ## a bot under load sheds, keeps what matters and recovers (KEEP=1 leaves it running, PICTURE=file.svg draws it, PROCESSES=1 runs no pods)
+	@scripts/demo.sh $(if $(KEEP),--keep) $(if $(PROCESSES),--processes) $(if $(PICTURE),--picture $(PICTURE))
 
 test: ## everything: format, lints, unit, property and end-to-end tests
 	@scripts/test.sh
@@ -15,6 +15,7 @@ test: ## everything: format, lints, unit, property and end-to-end tests
 bench: ## how fast deciding is, and what many policies cost (about ten minutes after the build)
 	cargo bench -p brownout --bench decide
 	cargo build --release
+	@scripts/images.sh
 	cargo run --release -p e2e --bin bench
 
 images: ## the images of the operator and of the bot, as target/images/*.tar

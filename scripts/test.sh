@@ -90,6 +90,9 @@ part purity purity
 part unit unit
 part build build
 part end-to-end cargo test "${everything[@]}" --test e2e
+if "$target/debug/cluster" can-run-pods; then
+    part images scripts/images.sh
+fi
 part node cargo test "${everything[@]}" --test node
 part demo scripts/demo.sh
 part fuzz fuzz

@@ -1,11 +1,13 @@
 //! What Brownout costs and how quick it is, as figures on stdout: measured on the real servers, and
 //! judged by nobody. The machine matters, so it is named with them.
 
+mod arrival;
 mod counts;
 mod crowd;
 mod figures;
 mod policies;
 mod reaction;
+mod shipped_pod;
 mod takeover;
 mod usage;
 
@@ -15,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::environment::Environment;
+use crate::node;
 use crate::operator;
 use crate::progress::say;
 use crate::run_dir::RunDir;
@@ -33,10 +36,13 @@ pub struct Plan {
     pub transitions: usize,
     /// How many changes of leader are timed, of each kind.
     pub takeovers: usize,
+    /// Whether pods are measured as well, where a node can be run.
+    pub pods: bool,
 }
 
 /// Measures all of it, in this order: the executable, the crowd (with and without shared queries),
-/// the reaction, changes of leader.
+/// the reaction, changes of leader; then, in a cluster with a node, the operator's pod and the arrival of
+/// flags.
 pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     let executable = operator::executable()?;
     let size = std::fs::metadata(&executable)
@@ -50,6 +56,16 @@ pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     );
     line("machine", format!("{cores} cores, load {}", usage::load()));
 
+    if plan.policies > 0 || plan.transitions > 0 {
+        processes(run, plan).await?;
+    }
+    if plan.pods {
+        pods(Arc::new(RunDir::create()?)).await?;
+    }
+    Ok(())
+}
+
+async fn processes(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     let environment = Environment::start(run).await?;
     if plan.policies > 0 {
         for sharing in [Sharing::Half, Sharing::None] {
@@ -64,6 +80,19 @@ pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     if plan.takeovers > 0 {
         takeover::measure(&environment, plan.takeovers).await?;
     }
+    environment.stop();
+    Ok(())
+}
+
+async fn pods(run: Arc<RunDir>) -> Result<()> {
+    if let Err(why) = node::possible() {
+        say(format!("pods are not measured: {why}"));
+        return Ok(());
+    }
+    let environment = Environment::start_with_node(run).await?;
+    shipped_pod::measure(&environment).await?;
+    say("the arrival of flags in pods");
+    arrival::measure(&environment).await?;
     environment.stop();
     Ok(())
 }

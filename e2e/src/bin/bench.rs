@@ -27,6 +27,9 @@ struct Cli {
     /// How many changes of leader are timed, of each kind; 0 leaves that part out
     #[arg(long, default_value_t = 4)]
     takeovers: usize,
+    /// Leave out what is measured in pods
+    #[arg(long)]
+    no_pods: bool,
 }
 
 #[tokio::main]
@@ -50,6 +53,7 @@ async fn measure(cli: &Cli) -> Result<()> {
         watched: Duration::from_secs(cli.seconds),
         transitions: cli.transitions,
         takeovers: cli.takeovers,
+        pods: !cli.no_pods,
     };
     tokio::select! {
         measured = bench::run(Arc::clone(&run), &plan) => measured.inspect_err(|_| {

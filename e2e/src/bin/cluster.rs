@@ -35,6 +35,8 @@ enum Command {
         #[arg(long, value_name = "ARCHIVE", requires = "node")]
         image: Vec<PathBuf>,
     },
+    /// Succeed if a node that runs pods can be run here, else say why not
+    CanRunPods,
 }
 
 #[tokio::main]
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build => build().await,
         Command::Up { node, image } => up(node, &image).await,
+        Command::CanRunPods => node::possible().map_err(anyhow::Error::msg),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::containerd::ENDPOINT;
 use super::network::Network;
 use super::sandbox::Sandbox;
-use super::{NAME, cgroups};
+use super::{NAME, VOLUME_SYNC, cgroups};
 use crate::certs::Authority;
 use crate::process::{Process, Spec};
 use crate::run_dir::RunDir;
@@ -54,7 +54,7 @@ pub(super) fn start(
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         // a changed ConfigMap reaches volumes at the next sync: one minute later by default
-        "syncFrequency": "10s",
+        "syncFrequency": format!("{}s", VOLUME_SYNC.as_secs()),
     });
     let path = folder.join("config.json");
     fs::write(&path, config.to_string())

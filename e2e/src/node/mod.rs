@@ -35,6 +35,9 @@ use crate::wait::await_condition;
 /// The name of the node in the cluster.
 pub const NAME: &str = "node";
 
+/// How often the kubelet looks after a pod's volumes, before it adds up to a half of that at random.
+pub const VOLUME_SYNC: Duration = Duration::from_secs(10);
+
 const READY: Duration = Duration::from_secs(120);
 
 /// Whether a node can be run on this machine; if not, why, and what to do about it.

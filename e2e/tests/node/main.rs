@@ -5,6 +5,7 @@ mod autoscaler;
 mod cleanup;
 mod pods;
 mod services;
+mod shipped;
 mod support;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
             pods::tests(),
             services::tests(),
             autoscaler::tests(),
+            shipped::tests(),
             cleanup::tests(),
         ]
         .into_iter()
