@@ -1,4 +1,4 @@
-//! A real VictoriaMetrics, the single-node server.
+//! A real `VictoriaMetrics`, the single-node server.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -22,7 +22,7 @@ pub const INVALID_SPEC: &str = "InvalidSpec";
 pub const QUERY_REFUSED: &str = "QueryRefused";
 /// Not Ready: the metrics server does not know a construct of a query.
 pub const QUERY_REJECTED: &str = "QueryRejected";
-/// Not Ready: no `MetricsSource` of that name.
+/// Not Ready: no `MetricsSource` of that name, or one that cannot be asked at all.
 pub const SOURCE_NOT_FOUND: &str = "SourceNotFound";
 /// Not Ready: the `MetricsSource` does not allow the policy's namespace.
 pub const SOURCE_NOT_ALLOWED: &str = "SourceNotAllowed";

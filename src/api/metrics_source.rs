@@ -49,7 +49,8 @@ pub struct MetricsSourceSpec {
     /// Holds each namespace to its own series. Default: none, every policy may read every series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenancy: Option<TenancySpec>,
-    /// How many queries may run at once. From 1 to 256. Default 8.
+    /// How many queries may run at once. The policies of one namespace get at most half of these turns (at
+    /// least one), so that their slow queries leave the others theirs. From 1 to 256. Default 8.
     #[serde(default = "default_max_concurrent_queries")]
     #[schemars(range(min = 1, max = 256))]
     pub max_concurrent_queries: i32,
@@ -76,7 +77,8 @@ pub struct PrometheusSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "headers")]
     pub headers: BTreeMap<String, String>,
-    /// Parameters of each request, such as dedup or partial_response, at most 16.
+    /// Parameters of each request, such as dedup or partial_response, at most 16. VictoriaMetrics needs
+    /// latency_offset: 1s, or it answers with what was true 30 seconds ago.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "query_params")]
     pub query_params: BTreeMap<String, String>,
@@ -98,8 +100,8 @@ pub struct PrometheusSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TlsSpec {
-    /// Secret with the certificates (PEM) of the authorities to trust, in the operator's own namespace; key
-    /// ca.crt by default.
+    /// Secret with the certificates (PEM) of the authorities to trust, and of no others, in the operator's own
+    /// namespace; key ca.crt by default. Not used with insecureSkipVerify.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret: Option<SecretKey>,
     /// Do not check the certificate at all: anyone on the way can then answer in the server's place.
@@ -116,14 +118,15 @@ pub struct TlsSpec {
         .message("auth: set exactly one of bearerTokenSecret, basicAuthSecret, serviceAccountToken"),
 )]
 pub struct AuthSpec {
-    /// Secret with a bearer token, in the operator's own namespace; key token by default.
+    /// Secret with a bearer token, in the operator's own namespace; key token by default. A token that is
+    /// replaced there is used at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token_secret: Option<SecretKey>,
     /// Secret of type kubernetes.io/basic-auth, in the operator's own namespace; its keys are username and
-    /// password.
+    /// password. What is replaced there is used at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic_auth_secret: Option<SecretName>,
-    /// A short-lived token of the operator's own service account.
+    /// A token of the operator's own service account, for an hour at most and replaced before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_token: Option<ServiceAccountToken>,
 }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::record::Record;
 use super::restore::{self, Rebuilt};
 use super::standing::{Phase, Standing};
-use crate::decide::{Memory, Reading};
+use crate::decide::{Memory, Reading, Unknown};
 use crate::policy::Policy;
 use crate::prometheus::client::{Asker, Wait};
 use crate::prometheus::poller::{PolicyKey, PollerHandle};
@@ -173,13 +173,21 @@ impl<'a> Replay<'a> {
             circle: Some(&past.namespace),
             wait,
         };
-        let begin = match wait {
-            Wait::Patiently => alike(from, to, past.policy.interval),
-            _ => from,
+        let first = wait == Wait::Patiently;
+        let begin = if first {
+            alike(from, to, past.policy.interval)
+        } else {
+            from
         };
-        let range = poller.range(asker, &past.queries, begin, to, past.policy.interval);
+        // a query that was silent is not waited for a second time
+        let ask = |signal: usize| first || !self.unanswered[signal];
+        let asked = all_of(&past.queries, ask);
+        let range = poller.range(asker, &asked, begin, to, past.policy.interval);
         let mut ticks = range.await;
         ticks.retain(|(at, _)| *at >= from);
+        for (_, readings) in &mut ticks {
+            *readings = all_readings(self.unanswered.len(), ask, readings);
+        }
         self.to = to;
         let unanswered = restore::unanswered(self.unanswered.len(), &ticks);
         for (all, these) in self.unanswered.iter_mut().zip(unanswered) {
@@ -209,6 +217,34 @@ impl<'a> Replay<'a> {
         let (policy, record) = (&self.past.policy, &self.past.record);
         self.due = restore::replay(policy, record, &mut self.memory, at, readings);
     }
+}
+
+/// The queries of the signals that are to be asked.
+fn all_of(queries: &[SignalQueries], ask: impl Fn(usize) -> bool) -> Vec<SignalQueries> {
+    let asked = queries
+        .iter()
+        .enumerate()
+        .filter(|(signal, _)| ask(*signal));
+    asked.map(|(_, queries)| queries.clone()).collect()
+}
+
+/// The readings of those with the rest between them, which was not asked.
+fn all_readings(signals: usize, ask: impl Fn(usize) -> bool, readings: &[Reading]) -> Vec<Reading> {
+    let mut readings = readings.iter().copied();
+    let mut next = || {
+        readings
+            .next()
+            .unwrap_or(Reading::Unknown(Unknown::Timeout))
+    };
+    (0..signals)
+        .map(|signal| {
+            if ask(signal) {
+                next()
+            } else {
+                Reading::Unknown(Unknown::Timeout)
+            }
+        })
+        .collect()
 }
 
 /// The beginning of a span of a multiple of [`TICKS_ALIKE`] that has these ticks in it: policies with

@@ -252,7 +252,7 @@ impl Sources {
     /// A real `MetricsSource` stands over `--prometheus-url`.
     fn resolve(&self, name: &str, namespace: &str) -> Result<(Source, Access), Refusal> {
         match self.store.get(&ObjectRef::new(name)) {
-            Some(object) => self.from_object(&object, namespace),
+            Some(object) => self.granted(&object, namespace),
             None => match &self.default_url {
                 Some(url) if name == DEFAULT_SOURCE => {
                     Ok((Source::new(DEFAULT_SOURCE, url), Access::default()))
@@ -265,7 +265,7 @@ impl Sources {
         }
     }
 
-    fn from_object(
+    fn granted(
         &self,
         object: &MetricsSource,
         namespace: &str,

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use promql_parser::label::{MatchOp, Matcher, Matchers};
-use promql_parser::parser::{self, Expr, NumberLiteral, VectorSelector, token};
+use promql_parser::parser::{self, Expr, NumberLiteral, VectorSelector};
 
 use super::promql;
 use super::query::Query;
@@ -99,12 +99,13 @@ pub(super) fn error_ratio(
 
 /// A query without its half for native histograms, where it has one: for servers that do not know their
 /// functions, which then hold none either.
+#[cfg(feature = "operator")]
 pub(super) fn classic(query: &Query) -> Option<Query> {
     let Ok(Expr::Binary(or)) = promql::parse(query.as_str()) else {
         return None;
     };
     let native = matches!(&*or.rhs, Expr::Call(call) if call.func.name == "histogram_count");
-    let halves = or.op.id() == token::T_LOR && native;
+    let halves = or.op.id() == parser::token::T_LOR && native;
     // what is bound to a tenant is so in each part
     halves.then(|| promql::print(*or.lhs, None).ok()).flatten()
 }

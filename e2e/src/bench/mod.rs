@@ -56,7 +56,7 @@ pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     );
     line("machine", format!("{cores} cores, load {}", usage::load()));
 
-    if plan.policies > 0 || plan.transitions > 0 {
+    if plan.policies > 0 || plan.transitions > 0 || plan.takeovers > 0 {
         processes(run, plan).await?;
     }
     if plan.pods {

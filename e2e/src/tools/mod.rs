@@ -39,7 +39,7 @@ pub enum Tool {
     Prometheus,
     /// Prometheus' tool for rules, formats and queries.
     Promtool,
-    /// The single-node server of VictoriaMetrics, which speaks Prometheus' query API its own way.
+    /// The single-node server of `VictoriaMetrics`, which speaks Prometheus' query API its own way.
     VictoriaMetrics,
 }
 

@@ -25,6 +25,8 @@ struct Server {
     now: Mutex<i64>,
     /// How many seconds each range takes.
     takes: Mutex<VecDeque<i64>>,
+    /// What is asked of `max(silent)`: it takes longer than the source's timeout.
+    silent: Mutex<usize>,
     /// The ranges that were asked for, in seconds.
     asked: Mutex<Vec<(i64, i64)>>,
 }
@@ -48,6 +50,10 @@ async fn respond(State(server): State<Arc<Server>>, body: String) -> Response<St
         number("start").expect("a start"),
         number("end").expect("an end"),
     );
+    if form["query"] == "max(silent)" {
+        *server.silent.lock().expect("unpoisoned") += 1;
+        return std::future::pending().await;
+    }
     server.asked.lock().expect("unpoisoned").push((from, to));
     let takes = server.takes.lock().expect("unpoisoned").pop_front();
     *server.now.lock().expect("unpoisoned") += takes.unwrap_or(0);
@@ -78,7 +84,8 @@ async fn server(now: i64, takes: &[i64]) -> (Arc<Server>, PollerHandle) {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, app).await });
     let (out, _) = mpsc::channel(1);
-    let source = Source::new("default", url);
+    let mut source = Source::new("default", url);
+    source.timeout = Span::from_secs(1);
     let poller = Poller::spawn(
         source,
         Access::default(),
@@ -128,6 +135,27 @@ async fn ticks_that_pass_meanwhile_are_replayed_too() {
     let timer = replay.memory.comparisons[0];
     assert_eq!(timer.breached_for, at(1060) - at(770));
     assert_eq!(timer.last_known.map(|last| last.at), Some(at(1060)));
+}
+
+#[tokio::test]
+async fn a_query_that_hangs_is_waited_for_once() {
+    let (server, poller) = server(1003, &[30]).await;
+    let mut past = past(Time::default());
+    let policy = policy(&["any a>1:50 b>1:50"]).missing(100, None);
+    let mut silent = past.queries[0].clone();
+    silent.name = "b".to_owned();
+    silent.value = Query::unchecked("max(silent)");
+    past.queries = [past.queries[0].clone(), silent].into();
+    past.memory = Memory::new(&policy);
+    past.policy = Arc::new(policy);
+    let mut replay = Replay::new(&past, server.now());
+    replay.catch_up(&poller, || server.now()).await;
+    assert_eq!(*server.silent.lock().expect("unpoisoned"), 1);
+    assert_eq!(server.asked.lock().expect("unpoisoned").len(), 2);
+    assert_eq!(replay.unanswered, [false, true]);
+    // the other's timer goes on over the ticks that passed meanwhile
+    let timer = replay.memory.comparisons[0];
+    assert_eq!(timer.last_known.map(|last| last.at), Some(at(1030)));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-fn source(prometheus: serde_json::Value) -> MetricsSource {
+fn source(prometheus: &serde_json::Value) -> MetricsSource {
     let mut object = json!({
         "apiVersion": "brownout.dev/v1alpha1",
         "kind": "MetricsSource",
@@ -47,16 +47,16 @@ fn a_secret_is_one_line() {
 async fn what_a_source_needs_is_named() {
     let bearer =
         json!({"auth": {"bearerTokenSecret": {"name": "b"}}, "tls": {"caSecret": {"name": "ca"}}});
-    let of: Vec<_> = secrets_of(&source(bearer)).map(str::to_owned).collect();
+    let of: Vec<_> = secrets_of(&source(&bearer)).map(str::to_owned).collect();
     assert_eq!(of, ["ca", "b"]);
-    let token = source(json!({"auth": {"serviceAccountToken": {"audience": "thanos"}}}));
+    let token = source(&json!({"auth": {"serviceAccountToken": {"audience": "thanos"}}}));
     assert_eq!(audience_of(&token), Some("thanos"));
     assert_eq!(secrets_of(&token).count(), 0);
 }
 
 #[tokio::test]
 async fn without_a_namespace_of_our_own_no_secret_is_read() {
-    let wants = source(json!({"auth": {"basicAuthSecret": {"name": "login"}}}));
+    let wants = source(&json!({"auth": {"basicAuthSecret": {"name": "login"}}}));
     let grants = grants(None);
     grants.settled(&wants).await;
     let why = grants.access(&wants).expect_err("no Secret");
@@ -69,20 +69,20 @@ async fn without_a_namespace_of_our_own_no_secret_is_read() {
         assert!(why.contains(part), "{why}");
     }
     // while what needs none is fine
-    let open = source(json!({"tls": {"insecureSkipVerify": true}}));
+    let open = source(&json!({"tls": {"insecureSkipVerify": true}}));
     assert!(grants.access(&open).is_ok());
 }
 
 #[tokio::test]
 async fn an_api_server_that_is_gone_is_named_and_not_waited_for_for_long() {
-    let wants = source(json!({"auth": {"bearerTokenSecret": {"name": "login"}}}));
+    let wants = source(&json!({"auth": {"bearerTokenSecret": {"name": "login"}}}));
     let grants = grants(Some("brownout-system"));
     grants.settled(&wants).await;
     let why = grants.access(&wants).expect_err("no Secret");
     for part in ["prod", "auth.bearerTokenSecret", "login", "brownout-system"] {
         assert!(why.contains(part), "{why}");
     }
-    let other = Arc::new(source(json!({})));
+    let other = Arc::new(source(&json!({})));
     grants.retain(&[other]);
     let kept = grants.secrets.as_ref().map(|(_, secrets)| secrets.names());
     assert_eq!(kept, Some(Vec::new()));
