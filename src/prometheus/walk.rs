@@ -27,7 +27,15 @@ pub(super) fn walk<E>(
             }
             walk(expr, visit)
         }
-        Expr::Unary(UnaryExpr { expr }) | Expr::Paren(ParenExpr { expr }) => walk(expr, visit),
+        Expr::Unary(UnaryExpr { expr })
+        | Expr::Paren(ParenExpr { expr })
+        | Expr::Subquery(SubqueryExpr {
+            expr,
+            offset: _,
+            at: _,
+            range: _,
+            step: _,
+        }) => walk(expr, visit),
         Expr::Binary(BinaryExpr {
             op: _,
             lhs,
@@ -37,13 +45,6 @@ pub(super) fn walk<E>(
             walk(lhs, visit)?;
             walk(rhs, visit)
         }
-        Expr::Subquery(SubqueryExpr {
-            expr,
-            offset: _,
-            at: _,
-            range: _,
-            step: _,
-        }) => walk(expr, visit),
         Expr::Call(Call {
             func: _,
             args: FunctionArgs { args },

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use brownout::api::MetricsSource;
 use e2e::harness::{Ctx, trial};
 use e2e::operator::Operator;
+use e2e::progress::say;
 use e2e::prometheus::{self, Prometheus, selectors};
 use e2e::wait::await_condition;
 use kube::Api;
@@ -350,6 +351,8 @@ async fn attacks(ctx: Ctx) -> Result<()> {
     let (asked, _) = tenants.all_asked_is_bound().await?;
     ensure!(asked >= 100, "only {asked} queries reached the server");
     let (bound, refused) = (sent.len(), refused.len());
-    println!("{bound} attacks bound, {refused} refused; {asked} queries reached the server");
+    say(format!(
+        "{bound} attacks bound, {refused} refused; {asked} queries reached the server"
+    ));
     Ok(())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use brownout::prometheus::check;
 use brownout::prometheus::tenancy::Tenant;
 use e2e::harness::{Ctx, trial_within};
+use e2e::progress::say;
 use e2e::prometheus::{Recorded, selectors};
 use e2e::promql::{self, HIDDEN, START};
 use libtest_mimic::Trial;
@@ -106,7 +107,7 @@ async fn holds(ctx: Ctx) -> Result<()> {
         let at = START + 600 + 7 * i64::try_from(n % 60)?;
         one(&servers, query, at, &mut tally).await?;
     }
-    println!("{tally:?}");
+    say(format!("{tally:?}"));
     ensure!(
         tally.with_data * 3 >= tally.pinned,
         "few of them read anything: {tally:?}"

@@ -84,6 +84,7 @@ fn bound(query: &Query) -> bool {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "how many there are is the figure")]
 fn every_attack_is_bound_or_refused() {
     let attacks: Vec<Value> = serde_json::from_str(ATTACKS).expect("a table");
     let (mut sent, mut refused) = (0, 0);
