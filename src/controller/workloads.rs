@@ -12,6 +12,11 @@ use super::watches::{self, Scope};
 use crate::plan::{Found, Owner};
 use crate::policy::{Workload, WorkloadKind};
 
+/// What Kubernetes' `HorizontalPodAutoscaler`s write as: the name of the executable that they run in.
+const CONTROLLERS: &str = "kube-controller-manager";
+/// What KEDA writes as, which scales from and to 0 itself.
+const KEDA: &str = "keda";
+
 /// A workload from the watch's store.
 pub fn find(scope: &Scope, namespace: &str, workload: &Workload) -> Option<Found> {
     match workload.kind {
@@ -71,8 +76,7 @@ fn reduce(metadata: &ObjectMeta, replicas: Option<i32>) -> Found {
         owners
             .first()
             .map_or(Owner::Nobody, |manager| match *manager {
-                // Kubernetes' HorizontalPodAutoscalers, and what KEDA itself scales from and to 0.
-                "kube-controller-manager" | "keda" => Owner::Autoscaler,
+                manager if manager.starts_with(CONTROLLERS) || manager == KEDA => Owner::Autoscaler,
                 manager => Owner::Other(manager.to_owned()),
             })
     };

@@ -5,7 +5,7 @@
 
 mod keep;
 
-pub(super) use keep::{UNNAMED, bounds_then, give_back, keep, set, stray};
+pub(super) use keep::{UNNAMED, bounds_then, chose, give_back, keep, set, stray};
 
 use super::Owner;
 
@@ -144,8 +144,7 @@ impl Holder<'_> {
     pub(super) fn lets(self, kept: Option<&Kept>, base: i32, to: i32, found: i32) -> bool {
         match (self, kept) {
             (Holder::Hpa(_), Some(Kept::Bounds { bounds, .. })) if to > 0 && found > 0 => {
-                let Bounds { min, max } = bounds.moved(base, to);
-                (min..=max).contains(&found)
+                bounds.moved(base, to).contains(found)
             }
             _ => found == to,
         }
@@ -172,6 +171,11 @@ impl Bounds {
                 max: self.max.max(to),
             },
         }
+    }
+
+    /// Whether a number lies between them.
+    pub fn contains(self, replicas: i32) -> bool {
+        (self.min..=self.max).contains(&replicas)
     }
 
     /// The number to go back to: within the bounds, unless somebody had put the workload to sleep.

@@ -37,7 +37,7 @@ pub struct Found {
 pub enum Owner {
     /// Our own field manager is among the owners.
     Us,
-    /// Kubernetes' `HorizontalPodAutoscaler`s: nobody's wish, but what their rules give.
+    /// An autoscaler, by its usual name: nobody's wish, but what its rules give.
     Autoscaler,
     /// Somebody else: a field manager's name.
     Other(String),

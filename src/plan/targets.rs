@@ -114,9 +114,10 @@ fn hold(
     }
     let to = replicas.of(baseline.replicas);
     let had = baseline.autoscaler.is_some();
+    let by_itself = autoscaler::chose(target, found, &baseline);
     let by_bounds = autoscaler::keep(target, &mut baseline, to, &all);
-    let vanished = had && baseline.autoscaler.is_none() && found.owner == Owner::Autoscaler;
-    let by_number = take_in(situation, target, found, replicas, &mut baseline);
+    let vanished = had && baseline.autoscaler.is_none() && by_itself;
+    let by_number = take_in(situation, target, found, replicas, by_itself, &mut baseline);
     let by_number = by_number.filter(|_| !vanished);
     let parts = [(by_bounds, Part::Autoscaler), (by_number, Part::Replicas)];
     let set_back: Vec<(String, Part)> = parts
@@ -164,6 +165,7 @@ fn take_in(
     target: &Target,
     found: &Found,
     replicas: Replicas,
+    by_itself: bool,
     baseline: &mut Baseline,
 ) -> Option<String> {
     let to = replicas.of(baseline.replicas);
@@ -174,14 +176,15 @@ fn take_in(
         return None;
     }
     let by = match &found.owner {
-        Owner::Autoscaler => {
-            // Nobody's wish, and the end of it where the bounds are only about to be moved.
-            let set = holder.is_set_for(kept, baseline.replicas, to);
-            return (set && target.written.is_some()).then(|| AUTOSCALER.to_owned());
-        }
         Owner::Other(manager) => manager.as_str(),
+        Owner::Autoscaler => AUTOSCALER,
         Owner::Us | Owner::Nobody => UNNAMED,
     };
+    if by_itself {
+        // Nobody's wish, and the end of it where the bounds are only about to be moved.
+        let set = holder.is_set_for(kept, baseline.replicas, to);
+        return (set && target.written.is_some()).then(|| by.to_owned());
+    }
     baseline.replicas = found.replicas;
     target.written.is_some().then(|| by.to_owned())
 }
@@ -234,7 +237,7 @@ fn ours_to_restore(
     let clamped = |(bounds, applied): (Bounds, i32)| bounds.restored(applied) == found.replicas;
     let gone = || matches!(target.autoscaling.holder(), Holder::Nobody);
     ours(situation, target, found, baseline)
-        || found.owner == Owner::Autoscaler
+        || autoscaler::chose(target, found, baseline)
             && (gone() || bounds.zip(baseline.applied).is_some_and(clamped))
 }
 

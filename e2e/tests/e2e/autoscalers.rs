@@ -90,10 +90,6 @@ async fn given_back(ctx: Ctx) -> Result<()> {
     await_replicas(ctx, "core", 12).await?;
     await_bounds(ctx, "core", (12, 12)).await?;
     await_ready(ctx, "bot").await?;
-    // an autoscaler that acts within our bounds is nobody's hand
-    scale_as(ctx, "kubectl", "core", 9).await?;
-    await_replicas(ctx, "core", 12).await?;
-
     depth.set(0.0);
     let status = await_level(ctx, "bot", 0).await?;
     assert!(status.baseline.is_empty());

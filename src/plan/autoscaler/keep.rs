@@ -1,7 +1,7 @@
 //! What is remembered of an autoscaler: recorded, brought up to date when people change it, given back.
 
 use super::{Bounds, Holder, Hpa, Kept, ScaledObject};
-use crate::plan::{Baseline, Owner, Target, Write};
+use crate::plan::{Baseline, Found, Owner, Target, Write};
 
 /// Stands for a field manager that the API server keeps no name of.
 pub(in crate::plan) const UNNAMED: &str = "unknown";
@@ -49,6 +49,20 @@ pub(in crate::plan) fn keep(
             None
         }
     }
+}
+
+/// Whether the number that is there is an autoscaler's own choice. Its name tells in most clusters, but
+/// not where Kubernetes' controllers run under another; where it lies between the bounds, it is too.
+pub(in crate::plan) fn chose(target: &Target, found: &Found, baseline: &Baseline) -> bool {
+    let mut holding = target.autoscaling.hpas.iter().filter(|hpa| hpa.holds);
+    let within = |bounds: Bounds| found.replicas > 0 && bounds.contains(found.replicas);
+    let vanished = || match (&baseline.autoscaler, baseline.applied) {
+        (Some(Kept::Bounds { bounds, .. }), Some(applied)) => {
+            target.autoscaling.hpas.is_empty() && within(bounds.moved(baseline.replicas, applied))
+        }
+        _ => false,
+    };
+    found.owner == Owner::Autoscaler || holding.any(|hpa| within(hpa.bounds)) || vanished()
 }
 
 /// The write that sets the autoscaler for a number, where it is not so already.

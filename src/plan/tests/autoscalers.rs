@@ -33,6 +33,11 @@ const ROWS: &str = "
     3 hpa   3..9/h/h   -     4/2 -    3    | 2..2,2 3..9 -                     made while held, and it acted
     1 hpa   -          2..9  4/2 1..2 3    | 2 - -                             deleted while held
     1 hpa   -          -     4/2 set  3    | 2 - set-back                      an unknown autoscaler
+    8 k3s   6..9/u/h   2..9  4/6 6..9 3    | 2..2,2 2..9 -                     by an unusual name, for the next level
+    3 k3s   3..9/h/h   -     4/2 2..2 3    | 2..2,2 3..9 -                     by an unusual name, made while held
+    1 k3s   -          1..9  4/2 1..2 3    | 2 - -                             by an unusual name, deleted
+    1 k3s   -          1..9  4/2 -    1    | 4! - -                            and when it is over
+    2 k3s   2..9/u/u   2..9  4/2 -    1    | 4! - -                            and clamped before a crash
     2 us    ~2..2/u/u  2..9  4/2 2..2 3    | 2..9! 2..9 -                      turned to another target
     2 us    ~2..9/u/u  2..9  4/2 2..2 3    | - - -                             and given back
     2 us    2..2/u/u   2..9  4/2 -    1    | 2..9!,4! - -                      given back

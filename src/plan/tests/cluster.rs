@@ -217,7 +217,7 @@ impl Cluster {
             self.replicas.insert(name.to_owned(), to);
             let tracked = to != 0 && self.owners[name] != Owner::Nobody;
             let owner = if tracked {
-                Owner::Autoscaler
+                Owner::Other("whatever they are called".to_owned())
             } else {
                 Owner::Nobody
             };
