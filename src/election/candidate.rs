@@ -137,14 +137,17 @@ impl Candidate {
     }
 
     /// What to write to give the Lease back, to be called when nothing more is to be written. `None` where it
-    /// is not ours to give: once our time is over another one may act, whatever name is in it.
+    /// is not ours to give: once our time is over, and before it has begun, another one may act, whatever name
+    /// is in it.
     pub(super) fn release(
         &self,
         found: &LeaseSpec,
         now: Duration,
         wall: Timestamp,
     ) -> Option<LeaseSpec> {
-        let leading = self.lead.is_some_and(|lead| now < lead.until);
+        let leading = self
+            .lead
+            .is_some_and(|lead| lead.from <= now && now < lead.until);
         let ours = leading && holder(found) == Some(self.me.as_str());
         ours.then(|| LeaseSpec {
             holder_identity: Some(String::new()),

@@ -126,6 +126,7 @@ impl World {
         }
     }
 
+    #[allow(clippy::cast_precision_loss)] // four digits
     fn local(&self, node: &Node) -> Duration {
         STEP.mul_f64((self.step + 1000) as f64 * node.rate)
     }
@@ -148,7 +149,7 @@ impl World {
             if self.chance(600) {
                 self.nodes[n].frozen_until = self.step + self.pick(400);
             }
-            if self.chance(1500) {
+            if self.chance(500) {
                 self.nodes[n].releasing = true;
             }
             let node = &self.nodes[n];

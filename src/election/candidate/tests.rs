@@ -216,4 +216,10 @@ fn a_release_says_so_and_is_only_ours_to_give() {
     };
     assert_eq!(release(&others, 105), None);
     assert_eq!(candidate("b").release(&others, secs(0), wall(5)), None);
+
+    let mut early = candidate("c");
+    let record = writes(&mut early, None, 50);
+    early.won(secs(50), secs(51));
+    let not_yet = early.release(&record, secs(55), wall(5));
+    assert_eq!(not_yet, None, "whoever led before may not have noticed");
 }
