@@ -12,7 +12,7 @@ demo: ## a bot under load sheds, keeps what matters and recovers (KEEP=1 leaves 
 test: ## everything: format, lints, unit, property and end-to-end tests
 	@scripts/test.sh
 
-bench: ## how fast deciding is, and what many policies cost (about ten minutes after the build)
+bench: ## how fast deciding is, what many policies cost, how soon another leader acts (15 minutes after the build)
 	cargo bench -p brownout --bench decide
 	cargo build --release
 	@scripts/images.sh

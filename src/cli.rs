@@ -22,7 +22,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator
-    Controller(controller::Args),
+    Controller(Box<controller::Args>),
     /// Print the custom resource definitions, for kubectl apply
     Crd(crd::Args),
     /// Show what a policy would have done over recorded series
@@ -35,7 +35,7 @@ const COULD_NOT_RUN: u8 = 2;
 /// Runs the command; errors go to stderr, with their causes.
 pub async fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
-        Command::Controller(args) => controller::run(args).await,
+        Command::Controller(args) => controller::run(*args).await,
         Command::Crd(args) => crd::run(&args),
         Command::Replay(args) => replay::run(&args),
     };

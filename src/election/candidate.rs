@@ -5,7 +5,7 @@
 //! says, from when we saw that Lease change last. Stricter than there:
 //!
 //! - A Lease that is gone, or whose holder somebody took out, is no released one: whoever led may not have
-//!   noticed. It can be taken, but the lease is waited out before acting.
+//!   noticed. It can be taken, but the lease is waited out before acting; and who led does not put it back.
 //! - Our name in a Lease that we did not write is not ours.
 
 use std::time::Duration;
@@ -40,8 +40,9 @@ struct Observed {
 #[derive(Clone, Debug)]
 struct Attempt {
     record: LeaseSpec,
-    /// From when on we may act if it succeeds.
-    from: Duration,
+    /// How long to wait before acting once it is known to have succeeded. Not counted from when it was sent:
+    /// one that was held up may succeed long after, on another state of affairs.
+    hold: Duration,
 }
 
 /// A leadership: what may be written when.
@@ -83,10 +84,14 @@ impl Candidate {
         wall: Timestamp,
     ) -> Next {
         let Some(record) = found else {
+            // Others may have had it meanwhile, and it was taken from them as well: nobody can tell.
+            if self.lead.is_some() {
+                return Next::Lost;
+            }
             let known = self.observed.as_ref().map(|seen| &seen.record);
             let seconds = known.and_then(|record| record.lease_duration_seconds);
-            let from = now + self.timing.patience(seconds);
-            return self.write(from, wall);
+            let hold = self.timing.patience(seconds);
+            return self.write(hold, wall);
         };
         if self
             .observed
@@ -101,15 +106,15 @@ impl Candidate {
             .attempt
             .as_ref()
             .filter(|attempt| attempt.record == *record);
-        match (self.lead, written.map(|attempt| attempt.from)) {
+        match (self.lead, written.map(|attempt| attempt.hold)) {
             (Some(_), _) if !ours => Next::Lost,
-            (Some(lead), _) => self.write(lead.from, wall),
+            (Some(_), _) => self.write(Duration::ZERO, wall),
             // A write of ours whose answer was lost.
-            (None, Some(from)) => self.write(from, wall),
+            (None, Some(hold)) => self.write(hold, wall),
             (None, None) => {
                 let free_at = self.free_at(record, now);
                 if free_at <= now {
-                    self.write(now, wall)
+                    self.write(Duration::ZERO, wall)
                 } else {
                     Next::Wait(free_at)
                 }
@@ -119,13 +124,13 @@ impl Candidate {
 
     /// The write that was asked for last has succeeded; it was `started` to be sent then.
     pub(super) fn won(&mut self, started: Duration, now: Duration) {
-        let Some(Attempt { record, from }) = self.attempt.clone() else {
+        let Some(Attempt { record, hold }) = self.attempt.clone() else {
             return;
         };
         // Who waits for us counts from when it saw this renewal, which is after we began to send it.
         let until = started + self.timing.renew;
         self.lead = Some(Lead {
-            from: self.lead.map_or(from, |lead| lead.from),
+            from: self.lead.map_or(now + hold, |lead| lead.from),
             until,
         });
         self.observed = Some(Observed { record, at: now });
@@ -137,14 +142,17 @@ impl Candidate {
     }
 
     /// What to write to give the Lease back, to be called when nothing more is to be written. `None` where it
-    /// is not ours to give: once our time is over another one may act, whatever name is in it.
+    /// is not ours to give: once our time is over, and before it has begun, another one may act, whatever name
+    /// is in it.
     pub(super) fn release(
         &self,
         found: &LeaseSpec,
         now: Duration,
         wall: Timestamp,
     ) -> Option<LeaseSpec> {
-        let leading = self.lead.is_some_and(|lead| now < lead.until);
+        let leading = self
+            .lead
+            .is_some_and(|lead| lead.from <= now && now < lead.until);
         let ours = leading && holder(found) == Some(self.me.as_str());
         ours.then(|| LeaseSpec {
             holder_identity: Some(String::new()),
@@ -180,7 +188,7 @@ impl Candidate {
 
     /// A record of ours, renewed or new. Wall times are cut to what a Lease keeps of them, so that we know
     /// our own record again.
-    fn write(&mut self, from: Duration, wall: Timestamp) -> Next {
+    fn write(&mut self, hold: Duration, wall: Timestamp) -> Next {
         let before = self.observed.as_ref().map(|seen| &seen.record);
         let renewed = before.filter(|record| holder(record) == Some(self.me.as_str()));
         let record = LeaseSpec {
@@ -199,7 +207,7 @@ impl Candidate {
         };
         self.attempt = Some(Attempt {
             record: record.clone(),
-            from,
+            hold,
         });
         Next::Write(Box::new(record))
     }

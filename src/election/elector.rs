@@ -122,13 +122,11 @@ impl Elector {
         };
         self.fence.shut();
         self.metrics.leader.set(0);
-        match lost {
-            Some(lost) => Err(lost),
-            None => {
-                self.resign().await;
-                Ok(())
-            }
+        if let Some(lost) = lost {
+            return Err(lost);
         }
+        self.resign().await;
+        Ok(())
     }
 
     /// Tries to get the Lease, and then to keep it.

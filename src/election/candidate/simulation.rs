@@ -126,6 +126,7 @@ impl World {
         }
     }
 
+    #[allow(clippy::cast_precision_loss)] // four digits
     fn local(&self, node: &Node) -> Duration {
         STEP.mul_f64((self.step + 1000) as f64 * node.rate)
     }
@@ -148,7 +149,7 @@ impl World {
             if self.chance(600) {
                 self.nodes[n].frozen_until = self.step + self.pick(400);
             }
-            if self.chance(1500) {
+            if self.chance(500) {
                 self.nodes[n].releasing = true;
             }
             let node = &self.nodes[n];
@@ -310,7 +311,7 @@ fn run(seed: u64, timing: Timing) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(6000))]
 
     #[test]
     fn never_do_two_lead_and_in_the_end_one_does(seed in any::<u64>()) {

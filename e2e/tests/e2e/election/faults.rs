@@ -109,6 +109,10 @@ async fn nothing_late(ctx: &Ctx, pair: &Pair) -> Result<()> {
     pair.first.said_it_lost()?;
     let takeover = acquired_at(ctx, &pair.second).await?;
     let late = pair.first.writes_since(ctx, takeover)?;
+    e2e::progress::say(format!(
+        "election, late writes that were refused: {}",
+        late.len()
+    ));
     for event in &late {
         let code = event
             .response_status
