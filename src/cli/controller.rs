@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster_client;
 use crate::controller::{Options, run as run_controller};
 use crate::telemetry::{self, LogFormat};
 
@@ -63,8 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run in a pod")?;
-    let client =
-        kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
+    let client = cluster_client::connect(config)?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let options = Options {
