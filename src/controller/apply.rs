@@ -188,8 +188,8 @@ impl Applier<'_> {
                         replicas: *to,
                     }));
                 }
-                Err(ApiError::NotFound) => return Ok(None),
-                Err(ApiError::Changed) => {}
+                // A 404 too: a baseline is given up only for a workload that cannot be read either.
+                Err(ApiError::NotFound | ApiError::Changed) => {}
                 Err(err) => return Err(err),
             }
             // Only the workload's own status may have moved: else this number was decided on other facts.
