@@ -61,5 +61,6 @@ part purity purity
 part unit unit
 part build build
 part end-to-end cargo test "${everything[@]}" --test e2e
+part faults cargo test "${everything[@]}" --test faults -- --test-threads 12
 part demo scripts/demo.sh
 say "==> all passed in $SECONDS s"

@@ -69,6 +69,8 @@ pub(crate) enum What {
     UntilListed(Vec<Rule>),
     /// The same, in force for so many seconds.
     For(u64, Vec<Rule>),
+    /// The same, in force until all is right: what must not matter at all.
+    Lasting(Vec<Rule>),
     /// The operator is killed around a write (counted from 1), and started again.
     Crash {
         write: usize,

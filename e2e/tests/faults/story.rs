@@ -29,6 +29,7 @@ pub(crate) async fn run(case: Case, ctx: Ctx) -> Result<()> {
             2
         };
         await_right(&scene, level, baselines, RIGHT_WITHIN).await?;
+        scene.proxy.script().clear();
         await_quiet(&scene).await.context("after the faults")?;
         if level == 0 {
             scene.stub.set("bot_depth", OVERLOADED);
@@ -116,7 +117,10 @@ async fn bad_day(case: &Case, scene: &Scene) -> Result<Baselines> {
 
 fn begin(case: &Case, scene: &Scene) {
     scene.proxy.script().set(match &case.what {
-        What::Rules(rules) | What::UntilListed(rules) | What::For(_, rules) => rules.clone(),
+        What::Rules(rules)
+        | What::UntilListed(rules)
+        | What::Lasting(rules)
+        | What::For(_, rules) => rules.clone(),
         What::Crash { write, after } => vec![Rule {
             target: Target::Writes,
             fault: Fault::Silence { committed: *after },
@@ -133,6 +137,9 @@ async fn end(case: &Case, scene: &Scene) -> Result<()> {
         scene.operator.kill()?;
         script.clear();
         return scene.operator.start_again().await;
+    }
+    if let What::Lasting(_) = case.what {
+        return Ok(());
     }
     if let (true, Stage::Change(kind)) = (case.touch, case.stage) {
         scene.touch(kind).await?;
