@@ -90,6 +90,7 @@ part purity purity
 part unit unit
 part build build
 part end-to-end cargo test "${everything[@]}" --test e2e
+part faults cargo test "${everything[@]}" --test faults -- --test-threads 12
 if "$target/debug/cluster" can-run-pods; then
     part images scripts/images.sh
 fi

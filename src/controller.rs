@@ -30,6 +30,7 @@ mod record;
 mod release;
 mod report;
 mod restore;
+mod rewatch;
 mod rivals;
 mod scaling;
 mod secrets;
@@ -236,6 +237,7 @@ async fn control(
     });
     Controller::for_stream(policies, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
+        .trigger_backoff(rewatch::NoPause)
         .watches_stream(config_maps, move |map| {
             watches::policies_publishing(
                 &maps,

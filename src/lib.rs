@@ -22,6 +22,8 @@ pub mod api;
 #[cfg(feature = "operator")]
 pub mod cli;
 #[cfg(feature = "operator")]
+pub mod cluster_client;
+#[cfg(feature = "operator")]
 pub mod controller;
 pub mod decide;
 #[cfg(feature = "operator")]

@@ -86,6 +86,17 @@ fn write_for_cluster(path: &Path, cluster: &Value, credentials: &Credentials<'_>
 
 /// A client that is who the kubeconfig says.
 pub(crate) async fn client(path: &Path) -> Result<kube::Client> {
+    connect(config(path).await?)
+}
+
+/// The same, which makes each request once: its answer is the server's own.
+pub(crate) async fn client_without_retries(path: &Path) -> Result<kube::Client> {
+    let mut config = config(path).await?;
+    config.default_retry = false;
+    connect(config)
+}
+
+async fn config(path: &Path) -> Result<kube::Config> {
     let kubeconfig =
         Kubeconfig::read_from(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut config =
@@ -93,5 +104,9 @@ pub(crate) async fn client(path: &Path) -> Result<kube::Client> {
             .await
             .with_context(|| format!("cannot use {}", path.display()))?;
     config.proxy_url = None; // one of the environment, which does not lead to this machine
+    Ok(config)
+}
+
+fn connect(config: kube::Config) -> Result<kube::Client> {
     kube::Client::try_from(config).context("cannot make a client for the cluster")
 }

@@ -16,6 +16,7 @@
 //! - [`tools`] finds or builds the servers; [`run_dir`] and [`process`] see that nothing stays
 
 pub mod answer_proxy;
+pub mod answer_stub;
 mod apiserver;
 mod apply;
 pub mod audit;
@@ -29,6 +30,7 @@ pub mod demo;
 pub mod environment;
 mod etcd;
 pub mod exporter;
+pub mod fault_proxy;
 pub mod guard;
 pub mod harness;
 pub mod http;

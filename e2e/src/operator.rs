@@ -45,6 +45,13 @@ pub struct Operator {
 impl Operator {
     /// Starts an operator and waits until it is ready.
     pub async fn start(run: Arc<RunDir>, options: &Options) -> Result<Self> {
+        let operator = Self::new(run, options)?;
+        operator.start_again().await?;
+        Ok(operator)
+    }
+
+    /// An operator that does not run yet.
+    pub fn new(run: Arc<RunDir>, options: &Options) -> Result<Self> {
         let (metrics, admin) = (Port::reserve()?, Port::reserve()?);
         let spec = Spec::new(&options.name, executable()?)
             .arg("controller")
@@ -57,15 +64,13 @@ impl Operator {
             some => spec.flag("namespaces", some.join(",")),
         };
         let spec = options.flags.iter().fold(spec, Spec::arg);
-        let operator = Self {
+        Ok(Self {
             run,
             spec,
             metrics,
             admin,
             process: Mutex::default(),
-        };
-        operator.start_again().await?;
-        Ok(operator)
+        })
     }
 
     /// Starts it again after its end, and waits until it is ready.

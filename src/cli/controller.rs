@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use tokio_util::sync::CancellationToken;
 
 use super::election::ElectionArgs;
+use crate::cluster_client;
 use crate::controller::{Options, run as run_controller};
 use crate::telemetry::{self, LogFormat};
 
@@ -71,7 +72,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run in a pod")?;
-    let client = kube::Client::try_from(config.clone()).context(UNUSABLE)?;
+    let client = cluster_client::connect(config.clone())?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let options = Options {

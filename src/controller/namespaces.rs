@@ -9,11 +9,12 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::utils::PredicateConfig;
-use kube::runtime::watcher::{self, watcher};
+use kube::runtime::watcher;
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
 
 use super::kept::{Changed, Keeper, State, Told};
+use super::rewatch::{self, Pauses};
 use super::secrets;
 
 /// Under this name all of them are kept.
@@ -63,8 +64,8 @@ impl Namespaces {
 async fn follow(client: Client, told: Told<Labels>, changed: Changed<Option<String>>) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(client);
     let (labels, writer) = reflector::store();
-    let events = watcher(api, watcher::Config::default())
-        .default_backoff()
+    let events = rewatch::watcher(api, watcher::Config::default())
+        .backoff(Pauses::default())
         .modify(prune)
         .reflect(writer)
         .touched_objects()

@@ -22,7 +22,7 @@ use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
 
 /// How soon a policy that is not Ready is looked at again: what it waits for need not be watched.
-const NOT_READY_AGAIN: Duration = Duration::from_secs(30);
+const NOT_READY_AGAIN: Duration = Duration::from_secs(15);
 
 /// Reconciles one policy.
 ///

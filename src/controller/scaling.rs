@@ -182,8 +182,8 @@ impl<T: PartialEq> Fence<'_, T> {
         for _ in 0..CONFLICT_RETRIES {
             match patch(version.clone()).await {
                 Ok(made) => return Ok(Some(made)),
-                Err(ApiError::NotFound) => return Ok(None),
-                Err(ApiError::Changed) => {}
+                // A 404 too: a baseline is given up only for an object that cannot be read either.
+                Err(ApiError::NotFound | ApiError::Changed) => {}
                 Err(err) => return Err(err),
             }
             // Only the object's own status may have moved: else this was decided on other facts.

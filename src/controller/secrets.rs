@@ -8,10 +8,11 @@ use futures::{FutureExt, StreamExt};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, watch_object};
+use kube::runtime::watcher;
 use kube::{Api, Client};
 
 use super::kept::{Changed, Keeper, Told};
+use super::rewatch::{Pauses, watch_object};
 
 /// The content of a Secret; `None` where there is none of that name.
 pub type Content = Option<Arc<Data>>;
@@ -33,7 +34,7 @@ pub fn keeper(client: Client, namespace: &str, changed: Changed<String>) -> Keep
 }
 
 async fn follow(api: Api<Secret>, name: String, told: Told<Content>, changed: Changed<String>) {
-    let mut versions = watch_object(api, &name).default_backoff().boxed();
+    let mut versions = watch_object(api, &name).backoff(Pauses::default()).boxed();
     while let Some(version) = versions.next().await {
         match version {
             Ok(secret) => {

@@ -14,10 +14,11 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::utils::PredicateConfig;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource, ResourceExt};
 
 use super::autoscalers;
+use super::rewatch::{Pauses, guarded, watcher};
 use crate::api::{BotDegradationPolicy, MetricsSource};
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::policy::{Workload, WorkloadKind};
@@ -100,14 +101,14 @@ impl Scope {
         let all = watcher::Config::default();
         Triggers {
             policies: watcher(self.api(client), selected)
-                .default_backoff()
+                .backoff(Pauses::default())
                 // None, not an empty list: that would reset them with the next write.
                 .modify(|policy: &mut Guarded| policy.meta_mut().managed_fields = None)
                 .reflect(writers.policies)
                 .touched_objects()
                 .boxed(),
             config_maps: watcher(self.api::<PartialObjectMeta<ConfigMap>>(client), ours)
-                .default_backoff()
+                .backoff(Pauses::default())
                 .touched_objects()
                 .boxed(),
             deployments: scalable(
@@ -162,8 +163,8 @@ impl Scope {
 
 /// The cluster's sources: every change concerns every policy that names it.
 pub fn sources(client: &Client, writer: Writer<MetricsSource>) -> Changes<MetricsSource> {
-    watcher(Api::all(client.clone()), watcher::Config::default())
-        .default_backoff()
+    guarded(Api::all(client.clone()), watcher::Config::default())
+        .backoff(Pauses::default())
         .reflect(writer)
         .touched_objects()
         .boxed()
@@ -198,7 +199,7 @@ where
         Some(hasher.finish())
     };
     events
-        .default_backoff()
+        .backoff(Pauses::default())
         .map_ok(mark_deleted)
         .touched_objects()
         .predicate_filter(relevant, PredicateConfig::default())

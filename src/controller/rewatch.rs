@@ -1,0 +1,164 @@
+//! Watches that notice when they no longer see: `kube`'s own, begun anew where that would go on without
+//! what it has missed, and with shorter silences.
+
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use kube::Resource;
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, Config, Error, Event};
+use serde::de::DeserializeOwned;
+
+/// How long the API server keeps one watch open, in seconds. A connection that has gone silent, without an
+/// end, is noticed five seconds after that at the latest; a watch goes on where the last one ended, so a
+/// short one costs a request and nothing else.
+const WINDOW: u32 = 15;
+
+/// The pause after the first failure in a row; each further one is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// An outage is over at most this long before its end is noticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// `kube`'s watcher, begun anew with a list where an event could not be read (it would be skipped) or where
+/// the version to go on from is refused (it would be asked for again and again).
+pub fn watcher<K>(
+    api: Api<K>,
+    config: Config,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let config = config.timeout(WINDOW);
+    let begin = move || watcher::watcher(api.clone(), config.clone()).boxed();
+    futures::stream::unfold((begin(), begin), |(mut stream, begin)| async move {
+        let next = stream.next().await?;
+        if next.as_ref().is_err_and(has_lost_track) {
+            stream = begin();
+        }
+        Some((next, (stream, begin)))
+    })
+}
+
+/// The same for a kind whose objects come from outside: one that cannot be read, as after a step back to an
+/// older operator, is left out and does not stop the watch of the others.
+pub fn guarded<K>(
+    api: Api<DeserializeGuard<K>>,
+    config: Config,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    watcher(api, config).filter_map(|event| std::future::ready(event.map(readable).transpose()))
+}
+
+/// The same for one object of a known name: `None` while there is none.
+pub fn watch_object<K>(
+    api: Api<K>,
+    name: &str,
+) -> impl Stream<Item = watcher::Result<Option<K>>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let config = Config::default().fields(&format!("metadata.name={name}"));
+    let mut listed = false;
+    watcher(api, config).filter_map(move |event| {
+        let told = match event {
+            Ok(Event::Init) => {
+                listed = false;
+                None
+            }
+            Ok(Event::InitApply(object) | Event::Apply(object)) => {
+                listed = true;
+                Some(Ok(Some(object)))
+            }
+            Ok(Event::InitDone) if listed => None,
+            Ok(Event::InitDone | Event::Delete(_)) => Some(Ok(None)),
+            Err(err) => Some(Err(err)),
+        };
+        std::future::ready(told)
+    })
+}
+
+fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let read = |guard: DeserializeGuard<K>| match guard.0 {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            let (name, kind) = (invalid.metadata.name.as_deref(), K::kind(&()));
+            tracing::error!(name, %kind, error = %invalid.error, "an object cannot be read and is left out");
+            None
+        }
+    };
+    Some(match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(guard) => Event::InitApply(read(guard)?),
+        Event::Apply(guard) => Event::Apply(read(guard)?),
+        Event::Delete(guard) => Event::Delete(read(guard)?),
+    })
+}
+
+fn has_lost_track(error: &Error) -> bool {
+    match error {
+        Error::WatchFailed(kube::Error::SerdeError(_) | kube::Error::Api(_)) => true,
+        Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,
+        _ => false,
+    }
+}
+
+/// The pauses between tries of a watch. `kube`'s default grows to a minute.
+#[derive(Debug)]
+pub struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.0;
+        self.0 = (pause * 2).min(LONGEST_PAUSE);
+        Some(pause)
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// No pause: each watch takes its own, and one that fails must not hold back what the others bring.
+#[derive(Debug)]
+pub struct NoPause;
+
+impl Iterator for NoPause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+}
+
+impl Backoff for NoPause {
+    fn reset(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_the_longest_and_begin_again() {
+        let mut pauses = Pauses::default();
+        let first: Vec<u128> = pauses.by_ref().take(6).map(|p| p.as_millis()).collect();
+        assert_eq!(first, [500, 1000, 2000, 4000, 5000, 5000]);
+        pauses.reset();
+        assert_eq!(pauses.next(), Some(FIRST_PAUSE));
+    }
+}
