@@ -88,7 +88,10 @@ async fn pausable(context: &Context, key: &PolicyKey, target: &mut Target) -> Re
         match autoscalers::get_scaled_object(&context.client, &key.namespace, &name).await {
             Ok(None) => {}
             Ok(Some(mut found)) => {
-                found.written = set == Some(SetAutoscaler::Paused(name));
+                found.written = matches!(
+                    &set,
+                    Some(SetAutoscaler::Paused { name: n, at: Some(_) }) if *n == name
+                );
                 target.autoscaling.scaled_object = Some(found);
                 return Ok(());
             }

@@ -119,7 +119,12 @@ pub async fn carry_out(
                 Ok(found.map(|now| (now.uid, now.resource_version, now.paused)))
             };
             let version = fence.send(patch, read).await?;
-            Ok(version.map(|_| Moved::Set(SetAutoscaler::Paused(name.clone()))))
+            Ok(version.map(|_| {
+                Moved::Set(SetAutoscaler::Paused {
+                    name: name.clone(),
+                    at: to.clone(),
+                })
+            }))
         }
     }
 }

@@ -117,8 +117,13 @@ pub enum SetAutoscaler {
         /// The bounds.
         bounds: Bounds,
     },
-    /// KEDA's `ScaledObject` of this name was paused.
-    Paused(String),
+    /// The pause of KEDA's `ScaledObject`.
+    Paused {
+        /// Its name.
+        name: String,
+        /// The annotation; `None` where it was taken off.
+        at: Option<String>,
+    },
 }
 
 /// An Event to publish.

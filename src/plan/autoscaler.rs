@@ -129,14 +129,14 @@ impl Autoscaling {
 }
 
 impl Holder<'_> {
-    /// Whether it is set as a number wants it, so that what it still does is no aftermath.
-    pub(super) fn is_set_for(self, kept: Option<&Kept>, base: i32, to: i32) -> bool {
-        match (self, kept) {
-            (Holder::Hpa(hpa), Some(Kept::Bounds { bounds, .. })) => {
-                hpa.bounds == bounds.moved(base, to)
-            }
-            (Holder::Keda(object), _) => object.paused == Some(to.to_string()),
-            _ => true,
+    /// Whether a number that an autoscaler chose instead of `to` is more than an aftermath. Kubernetes'
+    /// acts on bounds that it read a moment ago, and comes round by itself; under KEDA's pause there is
+    /// none, unless KEDA does not run; and where none is known there is none.
+    pub(super) fn defies(self, to: i32) -> bool {
+        match self {
+            Holder::Hpa(_) | Holder::Unclear => false,
+            Holder::Keda(object) => object.paused == Some(to.to_string()),
+            Holder::Nobody => true,
         }
     }
 
@@ -155,6 +155,7 @@ impl Bounds {
     /// These bounds moved so that the autoscaler stays at or beyond a number: at most it on the way
     /// down from `base`, at least it on the way up, and just it where that is the number there was. To
     /// 0 they stay: there it stands still by its own rule, unless 0 is within its bounds.
+    #[must_use]
     pub fn moved(self, base: i32, to: i32) -> Self {
         match to.cmp(&base) {
             _ if to == 0 => Self {

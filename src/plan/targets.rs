@@ -44,7 +44,7 @@ fn plan_target(situation: &Situation<'_>, target: &Target, plan: &mut Plan) -> V
         (None, None) => Vec::new(),
         (None, Some(baseline)) => restore(situation, target, found, baseline, plan),
         (Some(_), Some(baseline)) if baseline.contested_by.is_some() => {
-            leave_alone(situation, target, baseline.clone(), plan)
+            leave_alone(situation, target, baseline, plan)
         }
         (Some(_), baseline) if unclear => {
             plan.keep(baseline);
@@ -135,7 +135,7 @@ fn hold(
             }));
         if baseline.set_backs.len() >= CONTEST_LIMIT {
             baseline.contested_by = Some(by.clone());
-            return leave_alone(situation, target, baseline, plan);
+            return leave_alone(situation, target, &baseline, plan);
         }
     }
     let to = replicas.of(baseline.replicas);
@@ -181,9 +181,8 @@ fn take_in(
         Owner::Us | Owner::Nobody => UNNAMED,
     };
     if by_itself {
-        // Nobody's wish, and the end of it where the bounds are only about to be moved.
-        let set = holder.is_set_for(kept, baseline.replicas, to);
-        return (set && target.written.is_some()).then(|| by.to_owned());
+        let defies = holder.defies(to) && target.written.is_some();
+        return defies.then(|| by.to_owned());
     }
     baseline.replicas = found.replicas;
     target.written.is_some().then(|| by.to_owned())
@@ -199,7 +198,7 @@ fn restore(
     plan: &mut Plan,
 ) -> Vec<Write> {
     if baseline.contested_by.is_some() && situation.level() > 0 {
-        return leave_alone(situation, target, baseline.clone(), plan);
+        return leave_alone(situation, target, baseline, plan);
     }
     if let (Some(words), Some(_)) = (&target.autoscaling.unreadable, &baseline.autoscaler) {
         // What may not be read cannot be given back, and must not be forgotten.
@@ -282,7 +281,7 @@ fn scale(target: &Target, found: &Found, to: i32, restore: bool) -> Write {
 fn leave_alone(
     situation: &Situation<'_>,
     target: &Target,
-    baseline: Baseline,
+    baseline: &Baseline,
     plan: &mut Plan,
 ) -> Vec<Write> {
     let Workload { kind, name } = &baseline.workload;
@@ -303,9 +302,9 @@ fn leave_alone(
              Let it ignore {field}, or take the target out of spec.levels"
         ),
     });
-    let numbers = numbers(situation, target, &baseline);
-    let back = autoscaler::give_back(target, &baseline, &numbers);
-    plan.keep(Some(&baseline));
+    let numbers = numbers(situation, target, baseline);
+    let back = autoscaler::give_back(target, baseline, &numbers);
+    plan.keep(Some(baseline));
     back.into_iter().collect()
 }
 

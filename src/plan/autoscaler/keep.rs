@@ -6,6 +6,9 @@ use crate::plan::{Baseline, Found, Owner, Target, Write};
 /// Stands for a field manager that the API server keeps no name of.
 pub(in crate::plan) const UNNAMED: &str = "unknown";
 
+/// One of the two bounds.
+type OneOf = fn(Bounds) -> i32;
+
 /// Brings what is recorded in line with what scales the workload now; says who has set it otherwise
 /// since this process set it for the number `to`. `numbers` are those that any rung asks for.
 pub(in crate::plan) fn keep(
@@ -142,7 +145,7 @@ pub(in crate::plan) fn stray(
 
 /// The bounds as people want them: each that somebody else has set, else the one that is recorded.
 fn resolve(hpa: &Hpa, kept: Bounds, wanted: Option<Bounds>, base: i32, numbers: &[i32]) -> Bounds {
-    let theirs = |owner: &Owner, of: fn(Bounds) -> i32| match owner {
+    let theirs = |owner: &Owner, of: OneOf| match owner {
         _ if wanted.is_some_and(|wanted| of(wanted) == of(hpa.bounds)) => false,
         Owner::Us => false,
         Owner::Autoscaler | Owner::Other(_) => true,
@@ -171,12 +174,11 @@ fn resolve(hpa: &Hpa, kept: Bounds, wanted: Option<Bounds>, base: i32, numbers: 
 /// Who has set a bound that this process had written.
 fn set_back(hpa: &Hpa, wanted: Bounds) -> Option<String> {
     let written = hpa.written?;
-    let parts: [(&Owner, fn(Bounds) -> i32); 2] = [
+    let parts: [(&Owner, OneOf); 2] = [
         (&hpa.max_owner, |bounds| bounds.max),
         (&hpa.min_owner, |bounds| bounds.min),
     ];
-    let moved =
-        |of: fn(Bounds) -> i32| of(hpa.bounds) != of(written) && of(hpa.bounds) != of(wanted);
+    let moved = |of: OneOf| of(hpa.bounds) != of(written) && of(hpa.bounds) != of(wanted);
     let by = parts
         .into_iter()
         .find(|(owner, of)| **owner != Owner::Us && moved(*of));

@@ -20,7 +20,7 @@ const ROWS: &str = "
     6 us    6..9/u/h   2..9  4/6 6..9 2    | - 2..9 -                          held as it should be
     8 hpa   6..9/u/h   2..9  4/6 6..9 2    | - 2..9 -                          its own choice within the bounds
     8 helm  6..9/u/h   2..9  4/6 6..9 2    | - 2..9 -                          whoever chooses within them
-    5 hpa   6..9/u/h   2..9  4/6 6..9 2    | 6 2..9 set-back                   beyond the bounds it has
+    5 hpa   6..9/u/h   2..9  4/6 6..9 2    | 6 2..9 -                          beyond the bounds it has
     8 hpa   6..9/u/h   2..9  4/6 6..9 3    | 2..2,2 2..9 -                     its choice is no wish for the next level
     3 helm  6..9/u/h   2..9  4/6 6..9 2    | 5..9,5 2..9 set-back              a person's number
     6 us    6..7/u/k   2..9  4/6 6..9 2    | - 2..7 -                          a person's bound that is let be
