@@ -135,9 +135,11 @@ impl Elector {
             let tried = self.attempt().await;
             let pause = match tried {
                 Ok(Next::Lost) => {
+                    let other = |holder: &&str| *holder != self.settings.identity;
+                    let holder = self.candidate.leader().filter(other);
                     return Lost::Taken {
                         lease: self.to_string(),
-                        holder: self.candidate.leader().unwrap_or("nobody").to_owned(),
+                        holder: holder.unwrap_or("nobody").to_owned(),
                     };
                 }
                 Ok(Next::Wait(free_at)) => {

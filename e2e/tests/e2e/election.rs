@@ -74,7 +74,7 @@ async fn sigterm_hands_over(ctx: Ctx) -> Result<()> {
         .iter()
         .filter(|event| event.is_write() && event.user.username == pair.first.user)
         .collect();
-    let last = by_first.last().map(|event| event.to_string());
+    let last = by_first.last().map(ToString::to_string);
     ensure!(
         last.as_ref()
             .is_some_and(|last| last.starts_with("update leases ")),

@@ -311,7 +311,7 @@ fn run(seed: u64, timing: Timing) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn never_do_two_lead_and_in_the_end_one_does(seed in any::<u64>()) {
