@@ -372,7 +372,7 @@ fn crashes() -> Vec<Case> {
     let ways = [
         ("create", Stage::Create, 3),
         ("escalate", Stage::Escalate, 5),
-        ("recover", Stage::Recover, 8),
+        ("recover", Stage::Recover, 7),
         ("delete", Stage::Delete, 4),
     ];
     let mut cases = Vec::new();
