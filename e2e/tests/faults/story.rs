@@ -145,7 +145,7 @@ async fn end(case: &Case, scene: &Scene) -> Result<()> {
         scene.touch(kind).await?;
     }
     if case.neighbour_goes_on {
-        scene.stub.set("neighbour_depth", OVERLOADED);
+        scene.overload_neighbour();
         await_neighbour(scene, 1, NEIGHBOUR)
             .await
             .context("another policy suffers")?;
