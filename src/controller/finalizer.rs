@@ -39,7 +39,8 @@ pub async fn remove(context: &Context, object: &BotDegradationPolicy) -> Result<
         .cloned()
         .collect();
     match patch(context, object, names).await {
-        Ok(_) | Err(ApiError::NotFound) => Ok(()),
+        Ok(_) => Ok(()),
+        Err(ApiError::NotFound) => gone(context, &object.metadata).await,
         Err(err) => Err(err),
     }
 }
@@ -55,8 +56,21 @@ pub async fn remove_unread(context: &Context, metadata: &ObjectMeta) -> Result<(
     let result = call(api.patch_metadata(name, &patch_params(), &Patch::Merge(&patch))).await;
     context.metrics.wrote("finalizer", result.is_ok());
     match result {
-        Ok(_) | Err(ApiError::NotFound) => Ok(()),
+        Ok(_) => Ok(()),
+        Err(ApiError::NotFound) => gone(context, metadata).await,
         Err(err) => Err(err),
+    }
+}
+
+/// A policy that one 404 spoke of is gone only if it cannot be read either: nobody would look at it again,
+/// and its finalizer would stay.
+async fn gone(context: &Context, metadata: &ObjectMeta) -> Result<(), ApiError> {
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let api: Api<BotDegradationPolicy> = Api::namespaced(context.client.clone(), namespace);
+    let name = metadata.name.as_deref().unwrap_or_default();
+    match call(api.get_metadata_opt(name)).await? {
+        Some(found) if found.metadata.uid == metadata.uid => Err(ApiError::Changed),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Watches that notice when they no longer see: `kube`'s own, begun anew where that would go on without
 //! what it has missed, and with shorter silences.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -28,29 +29,44 @@ pub fn watcher<K>(
     config: Config,
 ) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
 where
-    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    begun_anew(api, config, |next| next.as_ref().is_err_and(has_lost_track))
+}
+
+/// The same for a kind of ours: an object that cannot be read, as after a step back to an older operator,
+/// does not stop the watch of the others.
+pub fn guarded<K>(
+    api: Api<DeserializeGuard<K>>,
+    config: Config,
+) -> impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    begun_anew(api, config, |next| match next {
+        Ok(Event::Apply(object)) => object.0.is_err(),
+        Ok(_) => false,
+        Err(err) => has_lost_track(err),
+    })
+}
+
+fn begun_anew<K>(
+    api: Api<K>,
+    config: Config,
+    lost_track: fn(&watcher::Result<Event<K>>) -> bool,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let config = config.timeout(WINDOW);
     let begin = move || watcher::watcher(api.clone(), config.clone()).boxed();
-    futures::stream::unfold((begin(), begin), |(mut stream, begin)| async move {
+    futures::stream::unfold((begin(), begin), move |(mut stream, begin)| async move {
         let next = stream.next().await?;
-        if next.as_ref().is_err_and(has_lost_track) {
+        if lost_track(&next) {
             stream = begin();
         }
         Some((next, (stream, begin)))
     })
-}
-
-/// The same for a kind whose objects come from outside: one that cannot be read, as after a step back to an
-/// older operator, is left out and does not stop the watch of the others.
-pub fn guarded<K>(
-    api: Api<DeserializeGuard<K>>,
-    config: Config,
-) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
-{
-    watcher(api, config).filter_map(|event| std::future::ready(event.map(readable).transpose()))
 }
 
 /// The same for one object of a known name: `None` while there is none.
@@ -81,7 +97,10 @@ where
     })
 }
 
-fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+/// The event without its guard; `None` where the object cannot be read: it is left out.
+pub fn readable<K: Resource<DynamicType = ()>>(
+    event: Event<DeserializeGuard<K>>,
+) -> Option<Event<K>> {
     let read = |guard: DeserializeGuard<K>| match guard.0 {
         Ok(object) => Some(object),
         Err(invalid) => {

@@ -18,7 +18,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource, ResourceExt};
 
 use super::autoscalers;
-use super::rewatch::{Pauses, guarded, watcher};
+use super::rewatch::{Pauses, guarded, readable, watcher};
 use crate::api::{BotDegradationPolicy, MetricsSource};
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::policy::{Workload, WorkloadKind};
@@ -100,7 +100,7 @@ impl Scope {
         };
         let all = watcher::Config::default();
         Triggers {
-            policies: watcher(self.api(client), selected)
+            policies: guarded(self.api(client), selected)
                 .backoff(Pauses::default())
                 // None, not an empty list: that would reset them with the next write.
                 .modify(|policy: &mut Guarded| policy.meta_mut().managed_fields = None)
@@ -164,6 +164,7 @@ impl Scope {
 /// The cluster's sources: every change concerns every policy that names it.
 pub fn sources(client: &Client, writer: Writer<MetricsSource>) -> Changes<MetricsSource> {
     guarded(Api::all(client.clone()), watcher::Config::default())
+        .filter_map(async |event| event.map(readable).transpose())
         .backoff(Pauses::default())
         .reflect(writer)
         .touched_objects()

@@ -77,8 +77,8 @@ impl fmt::Display for Asked {
 mod tests {
     use super::*;
 
-    fn asked(method: Method, uri: &str) -> String {
-        Asked::read(&method, &uri.parse().unwrap()).to_string()
+    fn asked(method: &Method, uri: &str) -> String {
+        Asked::read(method, &uri.parse().unwrap()).to_string()
     }
 
     #[test]
@@ -86,30 +86,30 @@ mod tests {
         let policies = "/apis/brownout.dev/v1alpha1/namespaces/a/botdegradationpolicies";
         let status = format!("{policies}/bot/status?fieldManager=brownout");
         assert_eq!(
-            asked(Method::PUT, &status),
+            asked(&Method::PUT, &status),
             "put botdegradationpolicies/status bot"
         );
         assert_eq!(
             asked(
-                Method::GET,
+                &Method::GET,
                 &format!("{policies}?&watch=true&timeoutSeconds=9")
             ),
             "watch botdegradationpolicies "
         );
         assert_eq!(
             asked(
-                Method::GET,
+                &Method::GET,
                 "/apis/brownout.dev/v1alpha1/metricssources?limit=500"
             ),
             "list metricssources "
         );
         assert_eq!(
-            asked(Method::GET, "/api/v1/namespaces/a/configmaps/bot-flags"),
+            asked(&Method::GET, "/api/v1/namespaces/a/configmaps/bot-flags"),
             "get configmaps bot-flags"
         );
         assert_eq!(
             asked(
-                Method::PATCH,
+                &Method::PATCH,
                 "/apis/apps/v1/namespaces/a/deployments/w/scale"
             ),
             "patch deployments/scale w"

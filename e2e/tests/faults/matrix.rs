@@ -8,7 +8,7 @@ use crate::case::{Case, Kind, Stage, What};
 
 /// Of every kind of fault and of every kind of request at least one, for every test run. The rest differs
 /// from these in combination only.
-const EVERYDAY: [&str; 24] = [
+const EVERYDAY: [&str; 25] = [
     "answer/events-post/silence-before",
     "answer/finalizer-patch/409",
     "answer/flags-get/404",
@@ -17,6 +17,7 @@ const EVERYDAY: [&str; 24] = [
     "answer/list-policies/429",
     "answer/list-sources/unreadable",
     "answer/policy-get/401",
+    "answer/release-finalizer/404",
     "answer/release-scale/404",
     "answer/scale-patch/reset-after",
     "answer/scale-patch/403",
@@ -362,9 +363,21 @@ fn long_outages() -> Vec<Case> {
             "put botdegradationpolicies/status",
         ),
     ];
-    kinds
+    let mut cases: Vec<Case> = kinds
         .map(|(name, stage, key)| case(format!("outage/{name}"), stage, What::For(45, all(key))))
-        .into()
+        .into();
+    // One watch fails for long; what the others bring is acted on all the same.
+    let key = "watch statefulsets";
+    let ended = Rule::on(key, Fault::Watch(WatchFault::Eof)).first(1);
+    cases.push(Case {
+        neighbour_goes_on: true,
+        ..case(
+            "outage/watch-statefulsets".to_owned(),
+            Stage::Change(Kind::StatefulSets),
+            What::For(60, vec![ended, Rule::on(key, answer(500))]),
+        )
+    });
+    cases
 }
 
 /// Before and after each write of each way.
@@ -372,7 +385,7 @@ fn crashes() -> Vec<Case> {
     let ways = [
         ("create", Stage::Create, 3),
         ("escalate", Stage::Escalate, 5),
-        ("recover", Stage::Recover, 8),
+        ("recover", Stage::Recover, 7),
         ("delete", Stage::Delete, 4),
     ];
     let mut cases = Vec::new();

@@ -18,7 +18,7 @@ pub(crate) const RIGHT_WITHIN: Duration = Duration::from_secs(30);
 /// Where nothing went wrong; longer, for a machine that is busy.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// How long another policy may take to react while something is wrong.
-pub(crate) const NEIGHBOUR: Duration = Duration::from_secs(15);
+pub(crate) const NEIGHBOUR: Duration = Duration::from_secs(20);
 /// How long nothing is written once all is right.
 const QUIET: Duration = Duration::from_secs(3);
 /// What may still be written when all is right already: Events.

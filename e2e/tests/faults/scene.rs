@@ -187,6 +187,12 @@ impl Scene {
         self.elsewhere.set("bot_depth", 0.0);
     }
 
+    /// Has the other policy escalate, wherever its source is just now.
+    pub(crate) fn overload_neighbour(&self) {
+        self.stub.set("neighbour_depth", OVERLOADED);
+        self.elsewhere.set("neighbour_depth", OVERLOADED);
+    }
+
     /// Changes nothing that matters: there is one more frame.
     pub(crate) async fn touch(&self, kind: Kind) -> Result<()> {
         self.patch(

@@ -144,15 +144,18 @@ async fn end(case: &Case, scene: &Scene) -> Result<()> {
     if let (true, Stage::Change(kind)) = (case.touch, case.stage) {
         scene.touch(kind).await?;
     }
+    if let What::For(seconds, _) = case.what {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
     if case.neighbour_goes_on {
-        scene.stub.set("neighbour_depth", OVERLOADED);
+        scene.overload_neighbour();
         await_neighbour(scene, 1, NEIGHBOUR)
             .await
             .context("another policy suffers")?;
     }
     match (&case.what, case.stage) {
         (What::UntilListed(_), Stage::Change(kind)) => await_listed(scene, kind).await?,
-        (What::For(seconds, _), _) => tokio::time::sleep(Duration::from_secs(*seconds)).await,
+        (What::For(..), _) => {}
         _ => tokio::time::sleep(GOES_ON).await,
     }
     script.clear();
