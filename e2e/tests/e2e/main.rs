@@ -14,6 +14,7 @@ mod live_and_replay;
 mod manifests;
 mod modes;
 mod operator;
+mod overlay;
 mod page;
 mod pins;
 mod queries;
@@ -21,6 +22,9 @@ mod readme;
 mod recorded;
 mod replicas;
 mod restarts;
+mod rights;
+mod rights_namespaced;
+mod rights_pin;
 mod rivals;
 mod smoke;
 mod steady;
@@ -36,6 +40,9 @@ fn main() -> ExitCode {
             crd::tests(),
             manifests::tests(),
             operator::tests(),
+            rights_namespaced::tests(),
+            rights::tests(),
+            rights_pin::tests(),
             faults_answers::tests(),
             faults_down::tests(),
             live_and_replay::tests(),

@@ -1,6 +1,5 @@
 //! The manifests on a real cluster, and the operator with no more rights than they give it.
 
-use std::collections::BTreeSet;
 use std::process::Output;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use brownout::api::BotDegradationPolicy;
 use brownout::api::conditions::{READY, condition};
 use e2e::audit::{AuditEvent, Mark};
-use e2e::harness::{Ctx, trial};
+use e2e::harness::{Ctx, needs_own_cluster, trial};
 use e2e::operator::Operator;
 use e2e::paths;
 use e2e::tools::Tool;
@@ -23,10 +22,11 @@ use serde_json::json;
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         trial("manifests_examples_apply", examples_apply),
-        trial(
+        // whether it needs all of them is judged at the end of a whole run, of what all operators asked for
+        needs_own_cluster(trial(
             "manifests_operator_has_the_rights_it_needs",
             operator_has_the_rights_it_needs,
-        ),
+        )),
     ]
 }
 
@@ -115,9 +115,7 @@ async fn examples_apply(ctx: Ctx) -> Result<()> {
 }
 
 async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
-    let Ok(audit) = ctx.cluster().audit() else {
-        return Ok(()); // a cluster that was brought along: its operator is not ours to install
-    };
+    let audit = ctx.cluster().audit()?;
     kubectl_apply(&ctx, &["-k", "manifests/base"]).await?;
     let pods: Api<Pod> = Api::namespaced(ctx.client(), SYSTEM);
     await_pod(&pods, "app.kubernetes.io/name=brownout").await?;
@@ -148,61 +146,15 @@ async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
     let asked = await_requests(&ctx, mark).await?;
     let refused: Vec<_> = asked
         .iter()
-        .filter(|event| {
-            event
-                .response_status
-                .as_ref()
-                .is_some_and(|status| status.code == 403)
-        })
+        .filter(|event| event.is_unauthorized())
         .map(ToString::to_string)
         .collect();
     ensure!(
         refused.is_empty(),
         "the role lacks what the operator asks for: {refused:#?}"
     );
-    let done: BTreeSet<_> = asked.iter().filter_map(in_words).collect();
-    for needed in NEEDED {
-        ensure!(
-            done.contains(needed),
-            "the role allows {needed}, which was not asked for: {done:#?}"
-        );
-    }
+    ensure!(!asked.is_empty(), "the audit log knows the operator");
     Ok(())
-}
-
-/// What this test brings the operator to ask for: all that the role allows, but for the reads after a
-/// conflict and the patch of an Event that repeats itself.
-const NEEDED: [&str; 16] = [
-    "list brownout.dev/botdegradationpolicies",
-    "watch brownout.dev/botdegradationpolicies",
-    "patch brownout.dev/botdegradationpolicies",
-    "update brownout.dev/botdegradationpolicies/status",
-    "list brownout.dev/metricssources",
-    "watch brownout.dev/metricssources",
-    "get /configmaps",
-    "list /configmaps",
-    "watch /configmaps",
-    "create /configmaps",
-    "update /configmaps",
-    "list apps/deployments",
-    "watch apps/statefulsets",
-    "patch apps/deployments/scale",
-    "patch apps/statefulsets/scale",
-    "create events.k8s.io/events",
-];
-
-/// `patch apps/deployments/scale`.
-fn in_words(event: &AuditEvent) -> Option<String> {
-    let object = event.object_ref.as_ref()?;
-    let slash = if object.subresource.is_empty() {
-        ""
-    } else {
-        "/"
-    };
-    Some(format!(
-        "{} {}/{}{slash}{}",
-        event.verb, object.api_group, object.resource, object.subresource
-    ))
 }
 
 /// An operator for all namespaces, as its Deployment runs it, that looks after this test's policies only.
@@ -296,7 +248,7 @@ async fn restrict(ctx: &Ctx) -> Result<()> {
 }
 
 /// `kubectl apply` in the checkout, with unknown fields and warnings as errors.
-async fn kubectl_apply(ctx: &Ctx, what: &[&str]) -> Result<()> {
+pub(crate) async fn kubectl_apply(ctx: &Ctx, what: &[&str]) -> Result<()> {
     let Output {
         status,
         stdout,
