@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
@@ -84,12 +86,19 @@ fn write_for_cluster(path: &Path, cluster: &Value, credentials: &Credentials<'_>
     Ok(())
 }
 
+/// What our own clients call themselves: a test may be logged in as an operator without being one.
+pub(crate) const AGENT: &str = "e2e";
+
 /// A client that is who the kubeconfig says.
 pub(crate) async fn client(path: &Path) -> Result<kube::Client> {
     let kubeconfig =
         Kubeconfig::read_from(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .with_context(|| format!("cannot use {}", path.display()))?;
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .with_context(|| format!("cannot use {}", path.display()))?;
+    config
+        .headers
+        .push((USER_AGENT, HeaderValue::from_static(AGENT)));
     kube::Client::try_from(config).context("cannot make a client for the cluster")
 }

@@ -23,7 +23,9 @@ mod recorded;
 mod replicas;
 mod restarts;
 mod rights;
+mod rights_busy;
 mod rights_namespaced;
+mod rights_people;
 mod rights_pin;
 mod rivals;
 mod smoke;
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
             operator::tests(),
             rights_namespaced::tests(),
             rights::tests(),
+            rights_people::tests(),
+            rights_busy::tests(),
             rights_pin::tests(),
             faults_answers::tests(),
             faults_down::tests(),

@@ -15,9 +15,11 @@ use e2e::wait::await_condition;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use libtest_mimic::Trial;
 use serde_json::json;
+
+use crate::overlay::refused;
 
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
@@ -119,6 +121,7 @@ async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
     kubectl_apply(&ctx, &["-k", "manifests/base"]).await?;
     let pods: Api<Pod> = Api::namespaced(ctx.client(), SYSTEM);
     await_pod(&pods, "app.kubernetes.io/name=brownout").await?;
+    only_restricted_pods(&pods).await?;
 
     let mark = audit.mark()?;
     let operator = operator_of_the_base(&ctx).await?;
@@ -155,6 +158,30 @@ async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
     );
     ensure!(!asked.is_empty(), "the audit log knows the operator");
     Ok(())
+}
+
+/// The operator's own namespace takes no pod that may more than it has to.
+async fn only_restricted_pods(pods: &Api<Pod>) -> Result<()> {
+    let pod = |user: i64| -> Result<Pod> {
+        Ok(serde_json::from_value(json!({
+            "metadata": {"name": "other"},
+            "spec": {
+                "securityContext": {
+                    "runAsNonRoot": true, "runAsUser": user, "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [{"name": "other", "image": "none", "securityContext": {
+                    "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
+                }}],
+            },
+        }))?)
+    };
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    pods.create(&dry, &pod(65532)?).await?;
+    let root = pods.create(&dry, &pod(0)?).await;
+    refused("a pod of root", root, "violates PodSecurity \"restricted")
 }
 
 /// An operator for all namespaces, as its Deployment runs it, that looks after this test's policies only.

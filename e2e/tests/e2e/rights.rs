@@ -1,9 +1,8 @@
-//! What the operator and people may do, and what they are kept from, on the real API server.
+//! What the operator is kept from by admission, where RBAC cannot, on the real API server.
 
 use anyhow::{Result, ensure};
-use brownout::api::{BotDegradationPolicy, MetricsSource};
+use brownout::api::BotDegradationPolicy;
 use e2e::harness::{Ctx, needs_own_cluster, trial};
-use e2e::users::User;
 use e2e::wait::await_condition;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -28,7 +27,6 @@ pub(crate) fn tests() -> Vec<Trial> {
             "rights_scaling_can_wait_for_the_namespace_to_allow_it",
             scaling_is_opt_in,
         ),
-        trial("rights_of_people_follow_view_and_edit", people),
     ]
     .map(needs_own_cluster)
     .into()
@@ -36,7 +34,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 const OURS: &str = "app.kubernetes.io/managed-by";
 
-/// All rights on ConfigMaps, so that only admission stands in the way.
+/// All rights on `ConfigMaps`, so that only admission stands in the way.
 const ANY_CONFIG_MAP: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -183,14 +181,21 @@ async fn scaling_is_opt_in(ctx: Ctx) -> Result<()> {
     ctx.apply(&workload("Deployment", "worker", 2)).await?;
     let mine = Api::<Deployment>::namespaced(install.login(&ctx).await?.client, ctx.namespace());
     await_condition("the admission policy to be in force", SOON, || async {
-        let mut dry = PatchParams::default();
-        dry.dry_run = true;
+        let dry = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
         let one = Patch::Merge(json!({"spec": {"replicas": 1}}));
         let tried = mine.patch_scale("worker", &dry, &one).await;
         refused("scale", tried, "label it brownout.dev/scale=allowed").map(Some)
     })
     .await?;
 
+    // it is to be denied
+    ctx.environment()
+        .rights()
+        .await?
+        .pardon(&install.user_name());
     let bot = ctx.exporter().await?;
     let depth = bot.gauge(GAUGE, &[]);
     let _operator = install.operator(&ctx, &[ctx.namespace()]).await?;
@@ -217,139 +222,4 @@ async fn scaling_is_opt_in(ctx: Ctx) -> Result<()> {
     await_ready(&ctx, "bot").await?;
     depth.set(0.0);
     await_replicas(&ctx, "worker", 2).await
-}
-
-/// The ClusterRoles that every cluster has, given to a viewer and an editor in the namespace, and to an
-/// auditor of the whole cluster.
-const PEOPLE: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: viewer}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
-subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: 'viewer:NAMESPACE'}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: editor}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
-subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: 'editor:NAMESPACE'}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: 'auditor-NAMESPACE'}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
-subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: 'auditor:NAMESPACE'}]
-";
-
-async fn people(ctx: Ctx) -> Result<()> {
-    Overlay::install(&ctx, "base", &[], json!({})).await?;
-    ctx.apply(&PEOPLE.replace("NAMESPACE", ctx.namespace()))
-        .await?;
-    let login = async |name: &str| -> Result<User> {
-        let name = format!("{name}:{}", ctx.namespace());
-        ctx.cluster().user(&name, None).await
-    };
-    let (viewer, editor, auditor) = (
-        login("viewer").await?,
-        login("editor").await?,
-        login("auditor").await?,
-    );
-    let policies =
-        |user: &User| Api::<BotDegradationPolicy>::namespaced(user.client.clone(), ctx.namespace());
-    let sources = |user: &User| Api::<MetricsSource>::all(user.client.clone());
-    let policy = PolicyYaml::with_ladder(&ctx, "bot").to_string();
-    let policy: BotDegradationPolicy = serde_saphyr::from_str(&policy)?;
-    let (post, patch, all) = (
-        PostParams::default(),
-        PatchParams::default(),
-        ListParams::default(),
-    );
-    let label = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}}}));
-    let status = Patch::Merge(json!({"status": {"level": 1}}));
-    let source: MetricsSource = serde_saphyr::from_str(
-        "{apiVersion: brownout.dev/v1alpha1, kind: MetricsSource, metadata: {name: mine}, \
-         spec: {prometheus: {url: 'http://localhost'}}}",
-    )?;
-
-    let edits = policies(&editor);
-    await_condition("the editor's rights", SOON, || async {
-        let dry = PostParams {
-            dry_run: true,
-            ..PostParams::default()
-        };
-        edits.create(&dry, &policy).await?;
-        Ok(Some(()))
-    })
-    .await?;
-    edits.create(&post, &policy).await?;
-    edits.patch("bot", &patch, &label).await?;
-    let as_it_is = edits.get("bot").await?;
-    edits.replace("bot", &post, &as_it_is).await?;
-    refused(
-        "an editor's status",
-        edits.patch_status("bot", &patch, &status).await,
-        "cannot",
-    )?;
-    refused(
-        "an editor's source",
-        sources(&editor).create(&post, &source).await,
-        "cannot create",
-    )?;
-    refused(
-        "an editor's look at sources",
-        sources(&editor).list(&all).await,
-        "cannot list",
-    )?;
-
-    let views = policies(&viewer);
-    await_condition("the viewer's rights", SOON, || async {
-        Ok((views.list(&all).await?.items.len() == 1).then_some(()))
-    })
-    .await?;
-    views.get("bot").await?;
-    let gone = DeleteParams::default();
-    refused(
-        "a viewer's create",
-        views.create(&post, &policy).await,
-        "cannot create",
-    )?;
-    refused(
-        "a viewer's patch",
-        views.patch("bot", &patch, &label).await,
-        "cannot patch",
-    )?;
-    refused(
-        "a viewer's delete",
-        views.delete("bot", &gone).await,
-        "cannot delete",
-    )?;
-    refused(
-        "a viewer's status",
-        views.patch_status("bot", &patch, &status).await,
-        "cannot",
-    )?;
-    refused(
-        "a viewer's look at sources",
-        sources(&viewer).list(&all).await,
-        "cannot list",
-    )?;
-
-    await_condition("the auditor's rights", SOON, || async {
-        Ok(sources(&auditor).list(&all).await.map(|_| Some(()))?)
-    })
-    .await?;
-    refused(
-        "an auditor's source",
-        sources(&auditor).create(&post, &source).await,
-        "cannot create",
-    )?;
-
-    edits.delete("bot", &gone).await?;
-    refused(
-        "a viewer's sweep",
-        views.delete_collection(&gone, &all).await,
-        "cannot deletecollection",
-    )?;
-    edits.delete_collection(&gone, &all).await?;
-    Ok(())
 }

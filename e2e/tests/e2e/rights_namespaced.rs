@@ -102,7 +102,7 @@ async fn install(ctx: &Ctx, second: &str) -> Result<Overlay> {
         json!([{"op": "replace", "path": "/metadata/namespace", "value": namespace}]).to_string()
     };
     let more = json!({"patches": [
-        {"target": {"kind": "RoleBinding"}, "patch": elsewhere(ctx.namespace())},
+        {"target": {"kind": "RoleBinding", "name": "^brownout$"}, "patch": elsewhere(ctx.namespace())},
     ]});
     let install = Overlay::install(ctx, "namespaced", &[], more).await?;
     let bindings = install

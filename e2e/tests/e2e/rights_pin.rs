@@ -119,8 +119,10 @@ async fn pin_is_no_edit(ctx: Ctx) -> Result<()> {
     );
     ctx.apply(&labelled).await?;
     await_condition("the admission policy to be in force", SOON, || async {
-        let mut dry = PatchParams::default();
-        dry.dry_run = true;
+        let dry = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
         let edit = Patch::Merge(json!({"spec": {"interval": "1m"}}));
         let tried = pinner.patch("bot", &dry, &edit).await;
         refused("an edit", tried, "denied request: who may only pin").map(Some)
