@@ -94,6 +94,9 @@ pub struct AuditObject {
 pub struct AuditStatus {
     /// The HTTP status code.
     pub code: u16,
+    /// Why it failed, if it did.
+    #[serde(default)]
+    pub message: String,
 }
 
 impl AuditEvent {
@@ -101,6 +104,14 @@ impl AuditEvent {
     pub fn is_unauthorized(&self) -> bool {
         let decision = self.annotations.get("authorization.k8s.io/decision");
         decision.is_some_and(|decision| decision == "forbid")
+    }
+
+    /// Whether an admission policy said no to it.
+    pub fn is_denied(&self) -> bool {
+        let status = self.response_status.as_ref();
+        status.is_some_and(|status| {
+            status.code == 403 && status.message.contains("ValidatingAdmissionPolicy")
+        })
     }
 
     /// Kind and name of the role that allowed it, from the authorizer's

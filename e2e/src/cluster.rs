@@ -42,6 +42,12 @@ pub(crate) struct Own {
     pub(crate) authority: Authority,
 }
 
+/// Whether the cluster is one that was brought along: nothing can be read of its audit log, nor anybody
+/// but the administrator be logged in.
+pub fn is_brought_along() -> bool {
+    env::var_os(EXISTING).is_some()
+}
+
 impl Cluster {
     /// Starts a cluster, or uses the one that `BROWNOUT_E2E_KUBECONFIG` names.
     pub async fn start(run: Arc<RunDir>) -> Result<Self> {

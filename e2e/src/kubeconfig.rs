@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
@@ -84,6 +86,9 @@ fn write_for_cluster(path: &Path, cluster: &Value, credentials: &Credentials<'_>
     Ok(())
 }
 
+/// What our own clients call themselves: a test may be logged in as an operator without being one.
+pub(crate) const AGENT: &str = "e2e";
+
 /// A client that is who the kubeconfig says.
 pub(crate) async fn client(path: &Path) -> Result<kube::Client> {
     connect(config(path).await?)
@@ -104,6 +109,9 @@ async fn config(path: &Path) -> Result<kube::Config> {
             .await
             .with_context(|| format!("cannot use {}", path.display()))?;
     config.proxy_url = None; // one of the environment, which does not lead to this machine
+    config
+        .headers
+        .push((USER_AGENT, HeaderValue::from_static(AGENT)));
     Ok(config)
 }
 

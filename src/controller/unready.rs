@@ -2,43 +2,40 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
+use futures::future::join_all;
 use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt as _};
 
-use super::context::{Context, ScopeHandle};
+use super::context::Context;
 use super::error::ApiError;
 use super::finalizer;
 use super::release::PATIENCE;
-use super::watches::Guarded;
+use super::watches::{Guarded, Scope};
 use crate::api::FINALIZER;
 use crate::time::Time;
 
 /// How long one attempt waits; the next one sees the policy anew.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// How long the namespaces that can be read wait for one that cannot.
+/// How long the operator waits for namespaces that cannot be read, while the cluster as such can.
 const OTHERS: Duration = Duration::from_secs(10);
 
-/// Awaits the first lists of every namespace, but for those that cannot be read while others can: one
-/// that has taken the operator's rights away must not keep it from the others.
+/// Awaits the first lists of all namespaces. Where they are named one by one, those that cannot be read are
+/// not waited for: one that has taken the operator's rights away must not keep it from the others.
 pub async fn wait_for_scopes(context: &Context) {
-    let listing = |handle: &ScopeHandle| {
-        let scope = handle.scope.clone();
-        async move { scope.wait_until_ready().await }
-    };
-    let mut lists: FuturesUnordered<_> = context.scopes.iter().map(listing).collect();
-    lists.next().await;
-    let all = async { while lists.next().await.is_some() {} };
-    if tokio::time::timeout(OTHERS, all).await.is_ok() {
-        tracing::info!("every watch has had its first list");
+    let scopes = context.scopes.iter().map(|handle| &handle.scope);
+    let named = scopes.clone().all(|scope| scope.namespace.is_some());
+    let all = join_all(scopes.map(Scope::wait_until_ready));
+    if !named {
+        all.await;
+    } else if tokio::time::timeout(OTHERS, all).await.is_err() {
+        tracing::error!(
+            "some of --namespaces cannot be read, the others are looked after: see the failed watches for \
+             what is refused, and bind the ClusterRole brownout there"
+        );
         return;
     }
-    tracing::error!(
-        "some of --namespaces cannot be read, the others are looked after: see the failed watches for what is \
-         refused, and bind the ClusterRole brownout there"
-    );
+    tracing::info!("every watch has had its first list");
 }
 
 /// Awaits the first lists of all that a policy refers to. `None` means that they are there, anything else is

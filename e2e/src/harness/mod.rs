@@ -15,6 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::audit::Mark;
+use crate::cluster;
 use crate::environment::Environment;
 use crate::http;
 use crate::node;
@@ -77,6 +78,12 @@ where
             result
         })
     })
+}
+
+/// For a test of what only a cluster that we started can show: its audit log, and other people than the
+/// administrator. With a cluster that was brought along it is reported as ignored, not as passed.
+pub fn needs_own_cluster(trial: Trial) -> Trial {
+    trial.with_ignored_flag(cluster::is_brought_along())
 }
 
 /// Runs the tests that the command line asks for, then ends the environment.

@@ -25,7 +25,7 @@ pub use verdict::{Verdict, judge};
 
 /// The group of all operators that tests start.
 pub const OPERATORS: &str = "e2e:operators";
-/// Of the bindings to the group.
+/// Before the names of what is ours here, so that a test which applies the manifests finds theirs free.
 const PREFIX: &str = "e2e-";
 const SOON: Duration = Duration::from_secs(30);
 
@@ -51,9 +51,10 @@ impl Rights {
             await_granted(cluster, it, group, None).await?;
         }
         for mut object in admission {
-            let param = object.pointer_mut("/spec/paramRef/name");
-            if let Some(Value::String(binding)) = param {
-                binding.insert_str(0, PREFIX);
+            for name in ["/metadata/name", "/spec/policyName", "/spec/paramRef/name"] {
+                if let Some(Value::String(name)) = object.pointer_mut(name) {
+                    name.insert_str(0, PREFIX);
+                }
             }
             apply(cluster, &object, "").await?;
         }
@@ -114,7 +115,6 @@ fn role(it: &Shipped) -> Value {
     })
 }
 
-/// Under a name of its own: a test that applies the manifests themselves finds the shipped one free.
 fn binding(it: &Shipped, subject: Value) -> Value {
     let kind = if it.own_namespace {
         "RoleBinding"

@@ -7,6 +7,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use super::Shipped;
 use crate::audit::{AuditEvent, AuditObject};
+use crate::kubeconfig::AGENT;
 
 /// What a run showed of the shipped rights.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Verdict {
     pub used: BTreeSet<String>,
     /// Each right that no request needed.
     pub unused: BTreeSet<String>,
-    /// Each kind of request that no rule covers.
+    /// Each kind of request that no rule covers, or that an admission policy denies.
     pub refused: BTreeSet<String>,
 }
 
@@ -41,7 +42,7 @@ impl fmt::Display for Verdict {
             write!(f, "\n  unused: {right}")?;
         }
         for request in &self.refused {
-            write!(f, "\n  refused, so a rule is missing: {request}")?;
+            write!(f, "\n  refused: {request}")?;
         }
         Ok(())
     }
@@ -55,11 +56,11 @@ pub fn judge(
 ) -> Verdict {
     let mut verdict = Verdict::default();
     for event in requests {
-        if !is_operator(&event.user.username) {
+        if !is_operator(&event.user.username) || event.user_agent == AGENT {
             continue;
         }
         verdict.requests += 1;
-        if event.is_unauthorized() {
+        if event.is_unauthorized() || event.is_denied() {
             if !pardoned(&event.user.username) {
                 verdict.refused.insert(in_words(&event));
             }
@@ -218,7 +219,7 @@ mod tests {
             "the operators' 4 requests used 2 of 4 shipped rights\n  \
                unused: ClusterRole brownout, rule 1: get deployments/scale\n  \
                unused: Role brownout, rule 2: get deployments\n  \
-               refused, so a rule is missing: delete apps deployments in \"\", by brownout:a"
+               refused: delete apps deployments in \"\", by brownout:a"
         );
         assert!(!verdict.is_good());
         assert!(

@@ -18,6 +18,7 @@ mod live_and_replay;
 mod manifests;
 mod modes;
 mod operator;
+mod overlay;
 mod page;
 mod pins;
 mod queries;
@@ -25,6 +26,11 @@ mod readme;
 mod recorded;
 mod replicas;
 mod restarts;
+mod rights;
+mod rights_busy;
+mod rights_namespaced;
+mod rights_people;
+mod rights_pin;
 mod rivals;
 mod smoke;
 mod sources;
@@ -46,6 +52,11 @@ fn main() -> ExitCode {
             crd::tests(),
             manifests::tests(),
             operator::tests(),
+            rights_namespaced::tests(),
+            rights::tests(),
+            rights_people::tests(),
+            rights_busy::tests(),
+            rights_pin::tests(),
             faults_answers::tests(),
             faults_down::tests(),
             live_and_replay::tests(),

@@ -1,6 +1,5 @@
 //! The manifests on a real cluster, and the operator with no more rights than they give it.
 
-use std::collections::BTreeSet;
 use std::process::Output;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use brownout::api::BotDegradationPolicy;
 use brownout::api::conditions::{READY, condition};
 use e2e::audit::{AuditEvent, Mark};
-use e2e::harness::{Ctx, trial};
+use e2e::harness::{Ctx, needs_own_cluster, trial};
 use e2e::operator::Operator;
 use e2e::paths;
 use e2e::tools::Tool;
@@ -16,17 +15,20 @@ use e2e::wait::await_condition;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use libtest_mimic::Trial;
 use serde_json::json;
+
+use crate::overlay::refused;
 
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         trial("manifests_examples_apply", examples_apply),
-        trial(
+        // whether it needs all of them is judged at the end of a whole run, of what all operators asked for
+        needs_own_cluster(trial(
             "manifests_operator_has_the_rights_it_needs",
             operator_has_the_rights_it_needs,
-        ),
+        )),
     ]
 }
 
@@ -123,12 +125,11 @@ async fn examples_apply(ctx: Ctx) -> Result<()> {
 }
 
 async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
-    let Ok(audit) = ctx.cluster().audit() else {
-        return Ok(()); // a cluster that was brought along: its operator is not ours to install
-    };
+    let audit = ctx.cluster().audit()?;
     kubectl_apply(&ctx, &["-k", "manifests/base"]).await?;
     let pods: Api<Pod> = Api::namespaced(ctx.client(), SYSTEM);
     await_pod(&pods, "app.kubernetes.io/name=brownout").await?;
+    only_restricted_pods(&pods).await?;
 
     let mark = audit.mark()?;
     let operator = operator_of_the_base(&ctx).await?;
@@ -156,67 +157,39 @@ async fn operator_has_the_rights_it_needs(ctx: Ctx) -> Result<()> {
     let asked = await_requests(&ctx, mark).await?;
     let refused: Vec<_> = asked
         .iter()
-        .filter(|event| {
-            event
-                .response_status
-                .as_ref()
-                .is_some_and(|status| status.code == 403)
-        })
+        .filter(|event| event.is_unauthorized())
         .map(ToString::to_string)
         .collect();
     ensure!(
         refused.is_empty(),
         "the role lacks what the operator asks for: {refused:#?}"
     );
-    let done: BTreeSet<_> = asked.iter().filter_map(in_words).collect();
-    for needed in NEEDED {
-        ensure!(
-            done.contains(needed),
-            "the role allows {needed}, which was not asked for: {done:#?}"
-        );
-    }
+    ensure!(!asked.is_empty(), "the audit log knows the operator");
     Ok(())
 }
 
-/// What this test brings the operator to ask for: all that the role allows, but for the reads after a
-/// conflict and the patch of an Event that repeats itself.
-const NEEDED: [&str; 22] = [
-    "get coordination.k8s.io/leases",
-    "create coordination.k8s.io/leases",
-    "update coordination.k8s.io/leases",
-    "list brownout.dev/botdegradationpolicies",
-    "watch brownout.dev/botdegradationpolicies",
-    "patch brownout.dev/botdegradationpolicies",
-    "update brownout.dev/botdegradationpolicies/status",
-    "list brownout.dev/metricssources",
-    "watch brownout.dev/metricssources",
-    "get /configmaps",
-    "list /configmaps",
-    "watch /configmaps",
-    "create /configmaps",
-    "update /configmaps",
-    "list apps/deployments",
-    "watch apps/statefulsets",
-    "patch apps/deployments/scale",
-    "patch apps/statefulsets/scale",
-    "list autoscaling/horizontalpodautoscalers",
-    "watch autoscaling/horizontalpodautoscalers",
-    "patch autoscaling/horizontalpodautoscalers",
-    "create events.k8s.io/events",
-];
-
-/// `patch apps/deployments/scale`.
-fn in_words(event: &AuditEvent) -> Option<String> {
-    let object = event.object_ref.as_ref()?;
-    let slash = if object.subresource.is_empty() {
-        ""
-    } else {
-        "/"
+/// The operator's own namespace takes no pod that may more than it has to.
+async fn only_restricted_pods(pods: &Api<Pod>) -> Result<()> {
+    let pod = |user: i64| -> Result<Pod> {
+        Ok(serde_json::from_value(json!({
+            "metadata": {"name": "other"},
+            "spec": {
+                "securityContext": {
+                    "runAsNonRoot": true, "runAsUser": user, "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [{"name": "other", "image": "none", "securityContext": {
+                    "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
+                }}],
+            },
+        }))?)
     };
-    Some(format!(
-        "{} {}/{}{slash}{}",
-        event.verb, object.api_group, object.resource, object.subresource
-    ))
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    pods.create(&dry, &pod(65532)?).await?;
+    let root = pods.create(&dry, &pod(0)?).await;
+    refused("a pod of root", root, "violates PodSecurity \"restricted")
 }
 
 /// An operator for all namespaces, as its Deployment runs it, that looks after this test's policies only.
@@ -315,7 +288,7 @@ async fn restrict(ctx: &Ctx) -> Result<()> {
 }
 
 /// `kubectl apply` in the checkout, with unknown fields and warnings as errors.
-async fn kubectl_apply(ctx: &Ctx, what: &[&str]) -> Result<()> {
+pub(crate) async fn kubectl_apply(ctx: &Ctx, what: &[&str]) -> Result<()> {
     let Output {
         status,
         stdout,
