@@ -1,6 +1,7 @@
 //! The local cluster by hand: build its servers, or bring it up and leave it up.
 #![allow(clippy::print_stdout, reason = "addresses are this command's output")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ enum Command {
         /// With a node that runs pods
         #[arg(long)]
         node: bool,
+        /// An image that pods can use: what `docker save` wrote
+        #[arg(long, value_name = "ARCHIVE", requires = "node")]
+        image: Vec<PathBuf>,
     },
     /// Succeed if a node that runs pods can be run here, else say why not
     CanRunPods,
@@ -40,7 +44,7 @@ async fn main() -> ExitCode {
     install_tls_provider();
     let result = match Cli::parse().command {
         Command::Build => build().await,
-        Command::Up { node } => up(node).await,
+        Command::Up { node, image } => up(node, &image).await,
         Command::CanRunPods => node::possible().map_err(anyhow::Error::msg),
     };
     match result {
@@ -65,14 +69,19 @@ async fn build() -> Result<()> {
 }
 
 /// Whatever happens, the run's folder ends what was started when it is dropped.
-async fn up(with_node: bool) -> Result<()> {
+async fn up(with_node: bool, images: &[PathBuf]) -> Result<()> {
     let run = Arc::new(RunDir::create()?);
     let start = async {
-        if with_node {
-            Environment::start_with_node(Arc::clone(&run)).await
-        } else {
-            Environment::start(Arc::clone(&run)).await
+        if !with_node {
+            return Environment::start(Arc::clone(&run)).await;
         }
+        let environment = Environment::start_with_node(Arc::clone(&run)).await?;
+        for archive in images {
+            for name in environment.cluster.node()?.import(archive).await? {
+                say(format!("imported {name}"));
+            }
+        }
+        Ok(environment)
     };
     let environment = tokio::select! {
         started = start => started.inspect_err(|_| run.keep_logs())?,

@@ -159,9 +159,9 @@ spec:
         let figures = api.get("busy").await?;
         let usage = &figures.data["containers"][0]["usage"];
         let cpu = usage["cpu"].as_str().context("no figure for the CPU")?;
-        // in billionths: a loop that is held to 100m uses about 100 millions of them
+        // in billionths: a loop that is held to 100m uses 100 millions, and less on a busy machine
         let cpu: u64 = cpu.trim_end_matches('n').parse()?;
-        ensure!((20_000_000..200_000_000).contains(&cpu), "cpu: {cpu}n");
+        ensure!((5_000_000..200_000_000).contains(&cpu), "cpu: {cpu}n");
         Ok(Some(()))
     })
     .await?;

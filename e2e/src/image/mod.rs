@@ -3,6 +3,8 @@
 //! The result is an archive as `docker save` writes it: a tar file with one layer, the image's
 //! configuration and a manifest.
 
+mod busybox;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -11,21 +13,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
-use crate::tools::on_path;
-
-/// The image that holds a pod's namespaces, as the node's containerd knows it.
-pub const PAUSE: &str = "local/pause:1";
-/// A shell and the usual small commands, to write tests with.
-pub const BUSYBOX: &str = "local/busybox:1";
-
-/// The commands of [`busybox`]: enough for a test, few enough to read.
-const COMMANDS: [&str; 24] = [
-    "awk", "cat", "date", "dd", "echo", "env", "false", "grep", "head", "httpd", "id", "kill",
-    "ls", "mkdir", "nc", "nslookup", "ps", "rm", "sh", "sleep", "tail", "test", "true", "wget",
-];
-
-/// Ends at once when it is told to, and waits for orphans of a shared process namespace.
-const WAIT: &str = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done";
+pub use busybox::{BUSYBOX, PAUSE, busybox, pause};
 
 /// An image to be.
 #[derive(Debug, Clone)]
@@ -164,31 +152,6 @@ impl Image {
         }
         Ok(tar.into_inner()?)
     }
-}
-
-/// The image that holds a pod's namespaces: it only waits.
-pub fn pause() -> Image {
-    shell(PAUSE).entrypoint(&["/bin/sh", "-c", WAIT])
-}
-
-/// A shell and the usual small commands; it waits, unless it is told otherwise.
-pub fn busybox() -> Image {
-    let links = COMMANDS.iter().filter(|name| **name != "sh");
-    links
-        .fold(shell(BUSYBOX), |image, name| {
-            image.link(&format!("/bin/{name}"), "busybox")
-        })
-        .folder("/tmp")
-        .entrypoint(&["/bin/sh", "-c", WAIT])
-}
-
-fn shell(name: &str) -> Image {
-    // where there is none, writing the image says so
-    let program = on_path("busybox").unwrap_or_else(|| PathBuf::from("/bin/busybox"));
-    Image::scratch(name)
-        .program("/bin/busybox", program)
-        .link("/bin/sh", "busybox")
-        .link("/bin/sleep", "busybox")
 }
 
 fn append(
