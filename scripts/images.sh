@@ -12,11 +12,11 @@ version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Carg
 # compile: both binaries, as they are published.
 compile() {
     need_rust
-    want_packages musl-gcc=musl-tools make=make # the C parts: TLS and the allocator
+    want_packages musl-gcc=musl-tools # for the C in the TLS library
     rustc --print target-libdir --target "$platform" 2>/dev/null | xargs test -d ||
         rustup target add "$platform"
     cargo build --quiet --locked --release --target "$platform" --bins \
-        -p brownout -p chatbotler --features brownout/jemalloc,chatbotler/watch,chatbotler/jemalloc
+        -p brownout -p chatbotler --features chatbotler/watch
 }
 
 # choose_engine: what can build images here. A docker without a daemon cannot.

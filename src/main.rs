@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use brownout::cli::{self, Cli};
 use clap::Parser;
 
-#[cfg(feature = "jemalloc")]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     brownout::tls::install();
