@@ -32,12 +32,12 @@ fn kept(status: &BotDegradationPolicyStatus, workload: &str) -> Option<Autoscale
     found.and_then(|baseline| baseline.autoscaler.clone())
 }
 
-fn of(name: &str, min: i32, max: i32) -> Option<AutoscalerBaseline> {
-    Some(AutoscalerBaseline {
+fn of(name: &str, min: i32, max: i32) -> AutoscalerBaseline {
+    AutoscalerBaseline {
         name: name.to_owned(),
         min_replicas: Some(min),
         max_replicas: max,
-    })
+    }
 }
 
 async fn given_back(ctx: Ctx) -> Result<()> {
@@ -76,9 +76,9 @@ async fn given_back(ctx: Ctx) -> Result<()> {
     await_bounds(ctx, "core", (6, 10)).await?;
     await_bounds(ctx, "cache", (1, 1)).await?;
     let status = await_ready(ctx, "bot").await?;
-    assert_eq!(kept(&status, "luxury"), of("luxury", 1, 4));
-    assert_eq!(kept(&status, "core"), of("core", 2, 10));
-    assert_eq!(kept(&status, "cache"), of("cache", 1, 3));
+    assert_eq!(kept(&status, "luxury"), Some(of("luxury", 1, 4)));
+    assert_eq!(kept(&status, "core"), Some(of("core", 2, 10)));
+    assert_eq!(kept(&status, "cache"), Some(of("cache", 1, 3)));
     assert!(status.baseline.iter().all(|b| b.set_backs.is_empty()));
     sleeps(ctx, "luxury").await?;
     reconcile_once(scene, "bot").await?;
@@ -164,7 +164,7 @@ async fn appears_and_vanishes(ctx: Ctx) -> Result<()> {
     await_bounds(ctx, "worker", (1, 1)).await?;
     await_replicas(ctx, "worker", 1).await?;
     let status = await_status(ctx, "bot", "the adopted autoscaler", |status| {
-        kept(status, "worker") == of("worker", 3, 8)
+        kept(status, "worker") == Some(of("worker", 3, 8))
     })
     .await?;
     assert_eq!(
@@ -283,13 +283,13 @@ async fn a_persons_bounds(ctx: Ctx) -> Result<()> {
     set_bounds_as(ctx, "kubectl-edit", "worker", (2, 20)).await?;
     await_bounds(ctx, "worker", (2, 3)).await?;
     await_status(ctx, "bot", "the new baseline", |status| {
-        kept(status, "worker") == of("worker", 2, 20)
+        kept(status, "worker") == Some(of("worker", 2, 20))
     })
     .await?;
     // a lower one that the level lets be is no set-back
     set_bounds_as(ctx, "kubectl-edit", "worker", (1, 3)).await?;
     let status = await_status(ctx, "bot", "the lower bound", |status| {
-        kept(status, "worker") == of("worker", 1, 20)
+        kept(status, "worker") == Some(of("worker", 1, 20))
     })
     .await?;
     assert_eq!(status.baseline[0].set_backs.len(), 1);

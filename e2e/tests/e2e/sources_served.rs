@@ -157,7 +157,7 @@ async fn victoria_metrics(ctx: Ctx) -> Result<()> {
     delete_sources(&ctx).await
 }
 
-/// As Mimir wants its tenant, Thanos its parameters, and VictoriaMetrics' cluster its path.
+/// As Mimir wants its tenant, Thanos its parameters, and `VictoriaMetrics`' cluster its path.
 async fn with_a_path_and_headers(ctx: Ctx) -> Result<()> {
     let bot = ctx.exporter().await?;
     bot.gauge(GAUGE, &[]).set(300.0);
