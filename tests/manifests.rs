@@ -260,7 +260,8 @@ fn the_smallest_policy_is_small() {
 fn every_rule_names_the_code_that_needs_it() {
     for (path, least) in [
         ("manifests/base/cluster-role.yaml", 7),
-        ("manifests/base/role.yaml", 2),
+        ("manifests/base/leader-election-role.yaml", 2),
+        ("manifests/base/sources-role.yaml", 2),
         ("manifests/examples/chatbotler.yaml", 1),
     ] {
         let text = fs::read_to_string(folder(path)).expect("a file");
@@ -289,4 +290,31 @@ fn every_rule_names_the_code_that_needs_it() {
         }
         assert!(rules >= least, "{path}: {rules} rules");
     }
+}
+
+/// Without rights to its Lease no operator ever leads: the Role names one, and where the operator would make up
+/// another name, from the namespaces that it is told, it is told this one as well.
+#[test]
+fn the_lease_of_each_install_is_the_one_that_the_role_names() {
+    let roles = documents(&folder("manifests/base/leader-election-role.yaml"));
+    let role = roles.iter().find(|it| it["kind"] == "Role");
+    let role: Role = serde_json::from_value(role.expect("a Role").clone()).expect("a Role");
+    let rules = role.rules.unwrap_or_default();
+    let named: Vec<String> = rules
+        .into_iter()
+        .filter_map(|rule| rule.resource_names)
+        .flatten()
+        .collect();
+    assert_eq!(named, [brownout::election::lease_name(&[], None)]);
+
+    let overlay = &documents(&folder("manifests/namespaced/kustomization.yaml"))[0];
+    let patches = overlay["patches"].as_array().expect("patches");
+    let told = patches.iter().find_map(|patch| {
+        let patch: Value = serde_saphyr::from_str(patch["patch"].as_str()?).ok()?;
+        let container = patch.pointer("/spec/template/spec/containers/0/env")?;
+        let variables = container.as_array()?.iter();
+        let mut name = variables.filter(|it| it["name"] == "BROWNOUT_LEADER_ELECT_LEASE_NAME");
+        Some(name.next()?["value"].as_str()?.to_owned())
+    });
+    assert_eq!(told.as_deref(), Some(named[0].as_str()));
 }

@@ -347,6 +347,11 @@ async fn contested(ctx: Ctx) -> Result<()> {
 /// Bounds that may not be moved leave the number alone too: the autoscaler would only take it back.
 async fn refused(ctx: Ctx) -> Result<()> {
     let Scene { ctx, depth, .. } = &Scene::set(ctx).await?;
+    // it is to be denied
+    ctx.environment()
+        .rights()
+        .await?
+        .pardon(&ctx.operator_user());
     for name in ["fixed", "free"] {
         ctx.apply(&workload("Deployment", name, 4)).await?;
         ctx.apply(&hpa(name, "Deployment", name, Some(2), 8))

@@ -127,6 +127,12 @@ async fn start_operator(ctx: &Ctx, cluster: &Cluster) -> Result<Operator> {
     let mut options = ctx.operator_options(&ctx.prometheus().url()).await?;
     options.kubeconfig = account.kubeconfig;
     options.namespaces.clear();
+    options.flags = [
+        "--leader-elect",
+        "--leader-elect-lease-namespace=brownout-system",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     Operator::start(ctx.environment().run.clone(), &options).await
 }
 
