@@ -9,7 +9,7 @@ help: ## what there is
 demo: ## a bot under load sheds, keeps what matters and recovers (KEEP=1 leaves it running, PICTURE=file.svg draws it, PROCESSES=1 runs no pods)
 	@scripts/demo.sh $(if $(KEEP),--keep) $(if $(PROCESSES),--processes) $(if $(PICTURE),--picture $(PICTURE))
 
-test: ## everything: format, lints, unit, property and end-to-end tests
+test: ## format, lints, unit, property and end-to-end tests, a selection of faults, the demo
 	@scripts/test.sh
 
 test-faults: ## every case of a bad day: wrong, late and lost answers, broken watches, crashes (FILTER=watch/policies)
@@ -25,7 +25,7 @@ images: ## the images of the operator and of the bot, as target/images/*.tar
 	@scripts/images.sh
 
 crds: ## write crds/ anew from the Rust types
-	UPDATE_CRDS=1 cargo test -p brownout --lib api::crd
+	cargo run --quiet -- crd --write crds
 
 fmt: ## format the code
 	cargo fmt --all

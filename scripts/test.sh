@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test there is, the quick ones first; stops at the first that fails.
+# The tests, the quick ones first, with a selection of the fault cases (test-faults.sh has all); stops at the first
+# that fails.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
