@@ -1,10 +1,11 @@
-//! Pods of a cluster that has a node: the operator as it is shipped, which pods are ready, and where
-//! they can be reached.
+//! Pods of a cluster that has a node: the operators as they are shipped and which of them leads, which
+//! pods are ready, and where they can be reached.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
@@ -12,10 +13,13 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::environment::Environment;
+use crate::http;
 use crate::shipped;
 use crate::wait::await_condition;
 
 const READY: Duration = Duration::from_secs(120);
+/// Where the operator's pod serves its metrics.
+const METRICS: u16 = 8080;
 
 /// A pod that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +38,8 @@ impl ReadyPod {
 }
 
 /// Installs the operator as `kubectl apply -k manifests/base` does, told where Prometheus is, and
-/// waits until its pod is ready.
-pub async fn install_operator(environment: &Environment) -> Result<ReadyPod> {
+/// waits until its pods are ready. Which of them leads is not known yet: [`Cluster::await_leader`].
+pub async fn install_operator(environment: &Environment) -> Result<Vec<ReadyPod>> {
     let (namespace, name) = shipped::OPERATOR;
     let cluster = &environment.cluster;
     cluster.node()?.import(&shipped::image(name)?).await?;
@@ -44,12 +48,44 @@ pub async fn install_operator(environment: &Environment) -> Result<ReadyPod> {
     let source = json!({"name": "BROWNOUT_PROMETHEUS_URL", "value": prometheus});
     shipped::add_to_container(&mut objects, "env", &[source]);
     cluster.apply_objects(&objects, namespace).await?;
-    let labels = format!("app.kubernetes.io/name={name}");
-    let pods = cluster.await_pods(namespace, &labels, 1, READY).await?;
-    pods.into_iter().next().context("there is one")
+    cluster.await_operators(READY).await
+}
+
+/// The label of the operator's pods.
+fn operator_labels() -> String {
+    format!("app.kubernetes.io/name={}", shipped::OPERATOR.1)
 }
 
 impl Cluster {
+    /// Waits until all pods of the operator that the base asks for are there and ready.
+    pub async fn await_operators(&self, deadline: Duration) -> Result<Vec<ReadyPod>> {
+        let count = shipped::operator_replicas()?;
+        self.await_pods(shipped::OPERATOR.0, &operator_labels(), count, deadline)
+            .await
+    }
+
+    /// Waits until one of the operator's pods leads, and gives it: the one that the Lease names, once
+    /// it says so itself. The first one of an installation waits until the time of its Lease is out.
+    pub async fn await_leader(&self, deadline: Duration) -> Result<ReadyPod> {
+        let (namespace, name) = shipped::OPERATOR;
+        let leases: Api<Lease> = Api::namespaced(self.client(), namespace);
+        await_condition("an operator's pod to lead", deadline, || async {
+            let lease = leases.get(name).await?.spec.unwrap_or_default();
+            let holder = lease.holder_identity.unwrap_or_default();
+            let ready = self.ready_pods(namespace, &operator_labels()).await?;
+            let leader = ready.into_iter().find(|pod| is_of(&holder, &pod.name));
+            let leader = leader.with_context(|| format!("the Lease is held by {holder:?}"))?;
+            let metrics = http::get_text(&format!("http://{}/metrics", leader.at(METRICS))).await?;
+            ensure!(
+                metrics.lines().any(|line| line == "brownout_leader 1"),
+                "{} holds the Lease and does not lead yet",
+                leader.name
+            );
+            Ok(Some(leader))
+        })
+        .await
+    }
+
     /// The pods with these labels that are ready and not on their way out, by name.
     pub async fn ready_pods(&self, namespace: &str, labels: &str) -> Result<Vec<ReadyPod>> {
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
@@ -80,6 +116,11 @@ impl Cluster {
         })
         .await
     }
+}
+
+/// Whether a Lease's holder is this pod: its name, and after it what tells its starts apart.
+fn is_of(holder: &str, pod: &str) -> bool {
+    holder.split_once('_').is_some_and(|(name, _)| name == pod)
 }
 
 fn ready_pod(pod: &Pod) -> Option<ReadyPod> {

@@ -64,6 +64,17 @@ pub fn base() -> Result<Vec<Value>> {
     Ok(objects)
 }
 
+/// How many pods of the operator the base asks for.
+pub fn operator_replicas() -> Result<usize> {
+    let objects = base()?;
+    let mut deployments = objects.iter().filter(|it| it["kind"] == "Deployment");
+    let deployment = deployments.next().context("the base has no Deployment")?;
+    let replicas = deployment["spec"]["replicas"].as_u64();
+    Ok(usize::try_from(
+        replicas.context("the Deployment has no replicas")?,
+    )?)
+}
+
 /// The objects of a file of the checkout.
 pub fn manifest(file: &str) -> Result<Vec<Value>> {
     read(&paths::checkout().join(file))

@@ -49,8 +49,8 @@ struct Place {
     door: SocketAddr,
     /// The bot that is asked what it obeys.
     bot: SocketAddr,
-    /// The operator's live JSON: `host:port`.
-    live: String,
+    /// The live JSON of the operators: `host:port`, first of who led at the start.
+    live: Vec<String>,
     /// Where the bot's log is, for a person.
     log: String,
 }
@@ -130,16 +130,17 @@ impl Stage {
         format!("http://{}{path}", self.place().bot)
     }
 
-    fn live_url(&self) -> String {
-        let operator = self.place().live;
-        format!("http://{operator}/v1/policies/{}/{NAME}", self.namespace)
+    fn live_urls(&self) -> Vec<String> {
+        let path = format!("v1/policies/{}/{NAME}", self.namespace);
+        let operators = self.place().live.into_iter();
+        operators.map(|at| format!("http://{at}/{path}")).collect()
     }
 
     pub(super) fn probes(&self) -> Result<Probes> {
         Ok(Probes {
             client: http::client()?,
             bot: self.bot_url("/status"),
-            live: self.live_url(),
+            live: self.live_urls(),
             deployments: self.deployments(),
         })
     }
@@ -170,7 +171,7 @@ impl Stage {
         let rows = [
             ("chat page", self.bot_url("/")),
             ("what the bot obeys", self.bot_url("/status")),
-            ("live state of the policy", self.live_url()),
+            ("live state of the policy", self.live_urls().swap_remove(0)),
             ("Prometheus", self.environment.prometheus.url()),
             ("cluster", format!("export KUBECONFIG={kubeconfig}")),
             (

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -55,7 +55,8 @@ pub(super) type Replicas = BTreeMap<String, Option<i32>>;
 pub(super) struct Probes {
     pub(super) client: Client,
     pub(super) bot: String,
-    pub(super) live: String,
+    /// The same of each operator: only who leads tells it.
+    pub(super) live: Vec<String>,
     pub(super) deployments: Api<Deployment>,
 }
 
@@ -66,7 +67,7 @@ pub(super) async fn watch(probes: Probes, record: &Record) -> Result<()> {
         Ok(())
     });
     let live = follow(LIVE_EVERY, "the operator", async || {
-        let live: Live = get(&probes.client, &probes.live).await?;
+        let live: Live = of_leader(&probes.client, &probes.live).await?;
         record.update(|latest| latest.live = Some(live));
         Ok(())
     });
@@ -92,6 +93,18 @@ async fn follow(every: Duration, who: &str, look: impl AsyncFn() -> Result<()>) 
             Err(_) => {} // asked again at the next tick
         }
     }
+}
+
+/// The first good answer: a standby has none. The last error, if nobody gives one.
+async fn of_leader(client: &Client, urls: &[String]) -> Result<Live> {
+    let mut refused = anyhow!("there is no operator to ask");
+    for url in urls {
+        match get(client, url).await {
+            Ok(live) => return Ok(live),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 async fn get<T: DeserializeOwned>(client: &Client, url: &str) -> Result<T> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::fs::statfs;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::network::Network;
 use super::requirements::plugins;
@@ -31,6 +32,8 @@ const NAMESPACE: &str = "k8s.io";
 pub(super) struct Containerd {
     process: Process,
     snapshotter: &'static str,
+    /// One at a time: of two that bring the same image, one would find what the other one is writing.
+    importing: Mutex<()>,
 }
 
 impl Containerd {
@@ -47,6 +50,7 @@ impl Containerd {
         let containerd = Self {
             process: Process::start(run, &sandbox.inside(spec)?)?,
             snapshotter,
+            importing: Mutex::default(),
         };
         containerd
             .process
@@ -64,6 +68,7 @@ impl Containerd {
 
     /// Reads a docker-archive or OCI archive; gives the images' full names.
     pub(super) async fn import(&self, sandbox: &Sandbox, archive: &Path) -> Result<Vec<String>> {
+        let _alone = self.importing.lock().await;
         let why = || format!("cannot import the image {}", archive.display());
         let file = File::open(archive).with_context(why)?; // its path may mean nothing in there
         let kind = format!("--snapshotter={}", self.snapshotter);

@@ -44,6 +44,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 const CORE: &str = "app.kubernetes.io/name=chatbotler,app.kubernetes.io/component=core";
 const LUXURY: &str = "app.kubernetes.io/name=chatbotler,app.kubernetes.io/component=luxury";
 const BOT_PORT: u16 = 8080;
+const ADMIN_PORT: u16 = 8081;
 
 /// One gauge drives the ladder, so a test says itself how bad things are.
 const POLICY: &str = "
@@ -69,7 +70,8 @@ const WORKERS: &str = "    scale:
     - {name: chatbotler-core-worker, replicas: '150%'}";
 
 async fn moves_pods(ctx: Ctx) -> Result<()> {
-    let (_, pressure) = (operator(&ctx).await?, ctx.exporter().await?);
+    operator(&ctx).await?;
+    let pressure = ctx.exporter().await?;
     let gauge = pressure.gauge("pressure", &[]);
     start_bot(&ctx, |_| {}).await?;
     let cluster = ctx.cluster();
@@ -178,9 +180,9 @@ async fn by_watch(ctx: Ctx) -> Result<()> {
     Ok(())
 }
 
-/// The new pod finds the level where the old one left it, and brings it to its end.
+/// Who stood by finds the level where the old leader left it, and brings it to its end.
 async fn is_replaced(ctx: Ctx) -> Result<()> {
-    let before = operator(&ctx).await?;
+    operator(&ctx).await?;
     let exporter = ctx.exporter().await?;
     let gauge = exporter.gauge("pressure", &[]);
     start_bot(&ctx, |_| {}).await?;
@@ -192,28 +194,35 @@ async fn is_replaced(ctx: Ctx) -> Result<()> {
     ctx.apply(&policy(&ctx, "")).await?;
     let degraded = await_level(&pods[0], 1).await?;
 
-    let (namespace, name) = shipped::OPERATOR;
-    let operators: Api<Pod> = Api::namespaced(ctx.client(), namespace);
+    let before = ctx.cluster().await_leader(DEADLINE).await?;
+    let operators: Api<Pod> = Api::namespaced(ctx.client(), shipped::OPERATOR.0);
     operators
         .delete(&before.name, &DeleteParams::default())
         .await?;
-    let labels = format!("app.kubernetes.io/name={name}");
-    let after = await_condition("another pod of the operator", DEADLINE, || async {
-        let ready = ctx.cluster().ready_pods(namespace, &labels).await?;
-        Ok(ready.into_iter().find(|pod| pod.name != before.name))
+    let after = ctx.cluster().await_leader(DEADLINE).await?;
+    assert_ne!(after.name, before.name, "a pod on its way out leads");
+    let live = format!(
+        "http://{}/v1/policies/{}/chatbotler",
+        after.at(ADMIN_PORT),
+        ctx.namespace()
+    );
+    await_condition("the new leader to know the policy", DEADLINE, || async {
+        let live: serde_json::Value = serde_json::from_str(&http::get_text(&live).await?)?;
+        ensure!(live["level"] == 1, "its level is {}", live["level"]);
+        Ok(Some(()))
     })
     .await?;
-    let metrics = http::get_text(&format!("http://{}/metrics", after.at(8080))).await?;
-    ensure!(metrics.contains("brownout_"), "no metrics: {metrics}");
     let held = status(&pods[0]).await?;
     assert_eq!((held.level, held.epoch), (1, degraded.epoch));
     gauge.set(0.0);
     await_level(&pods[0], 0).await?;
+    let now = ctx.cluster().await_operators(DEADLINE).await?;
+    ensure!(now.iter().all(|pod| pod.name != before.name), "{now:?}");
     Ok(())
 }
 
-/// One operator for the whole cluster, as it is installed; the bot's image is there as well.
-async fn operator(ctx: &Ctx) -> Result<ReadyPod> {
+/// One installation for the whole cluster, of as many as the base asks for; the bot's image is there as well.
+async fn operator(ctx: &Ctx) -> Result<()> {
     static OPERATOR: OnceCell<()> = OnceCell::const_new();
     let environment: &Environment = ctx.environment();
     let install = || async {
@@ -221,13 +230,7 @@ async fn operator(ctx: &Ctx) -> Result<ReadyPod> {
         install_operator(environment).await.map(drop)
     };
     OPERATOR.get_or_try_init(install).await?;
-    let (namespace, name) = shipped::OPERATOR;
-    let labels = format!("app.kubernetes.io/name={name}");
-    let pods = ctx
-        .cluster()
-        .await_pods(namespace, &labels, 1, DEADLINE)
-        .await?;
-    pods.into_iter().next().context("there is one")
+    ctx.cluster().await_operators(DEADLINE).await.map(drop)
 }
 
 /// The example, in a namespace that is held to the strictest standard for pods; what a test wants

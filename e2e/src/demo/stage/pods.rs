@@ -25,18 +25,23 @@ const HTTP: u16 = 8080;
 
 /// Where they run; they end with the cluster.
 pub(super) struct Pods {
-    operator: ReadyPod,
+    operators: Vec<ReadyPod>,
     bot: ReadyPod,
     door: SocketAddr,
 }
 
 impl Pods {
     pub(super) async fn start(environment: &Environment, namespace: &str) -> Result<Self> {
-        let operator = step("starting the operator's pod", install_operator(environment)).await?;
+        let installed = install_operator(environment);
+        let mut operators = step("starting the operator's pods", installed).await?;
         let (bot, door) =
             step("starting the bot's pods", start_bot(environment, namespace)).await?;
+        let leader = environment.cluster.await_leader(READY);
+        let what = "waiting for one of the operator's pods to lead (up to 15 s after the start)";
+        let leader = step(what, leader).await?;
+        operators.sort_by_key(|pod| pod.name != leader.name); // who leads is asked first
         Ok(Self {
-            operator,
+            operators,
             bot,
             door,
         })
@@ -46,7 +51,11 @@ impl Pods {
         Place {
             door: self.door,
             bot: self.bot.at(HTTP),
-            live: self.operator.at(ADMIN).to_string(),
+            live: self
+                .operators
+                .iter()
+                .map(|pod| pod.at(ADMIN).to_string())
+                .collect(),
             log: format!("the bot's log: kubectl logs {}", self.bot.name),
         }
     }

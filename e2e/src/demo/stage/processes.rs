@@ -29,7 +29,7 @@ impl Processes {
         Place {
             door: self.bot.address(),
             bot: self.bot.address(),
-            live: self.operator.admin_address(),
+            live: vec![self.operator.admin_address()],
             log: format!("the bot's log: {}", self.bot.log().display()),
         }
     }
