@@ -285,6 +285,11 @@ impl Elector {
         if self.candidate.lead().is_none() {
             return;
         }
+        // A write that was given up may still be carried out: as long as after a crash.
+        if self.fence.is_unanswered_within(self.settings.timing.lease) {
+            tracing::warn!(lease = %self, "a write has had no answer: the Lease is not released but runs out");
+            return;
+        }
         let bound = self.settings.timing.renew;
         let tries = async {
             for _ in 0..RELEASE_TRIES {
@@ -359,3 +364,6 @@ impl fmt::Display for Elector {
         write!(f, "{}/{}", self.settings.namespace, self.settings.name)
     }
 }
+
+#[cfg(test)]
+mod tests;
