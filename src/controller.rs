@@ -154,6 +154,7 @@ pub async fn run(
         standings: Standings::default(),
         ready: watch::Sender::new(false),
         started: Time::from(Timestamp::now()),
+        waiting: takeover::Waiting::default(),
         leadership: elector
             .as_ref()
             .map_or_else(Leadership::undisputed, Elector::leadership),

@@ -18,7 +18,10 @@
 //!
 //! What has left the process cannot be called back: a write that is held up in the network may arrive
 //! after the next leader has begun. The `resourceVersion` in it makes it a conflict where the object has
-//! changed meanwhile; where it has not, the next leader sees a foreign write and puts it right.
+//! changed meanwhile. Where it has not, the next leader puts flags right as soon as it sees them, and replicas
+//! that it holds a baseline of at its next look. A number that arrives once it has handed the workload back
+//! bears our own name and is nobody's set-back: it stays until a level scales the workload again. For that
+//! reason a Lease is not released while a write may be held up: it runs out.
 
 mod candidate;
 mod elector;

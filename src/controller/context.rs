@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::sources::Sources;
 use super::standing::Standings;
+use super::takeover::Waiting;
 use super::watches::{Guarded, Scope};
 use crate::election::Leadership;
 use crate::metrics::Metrics;
@@ -34,6 +35,8 @@ pub struct Context {
     pub started: Time,
     /// Whether this operator acts.
     pub leadership: Leadership,
+    /// Policies that another operator may have acted on, and whose watches are behind.
+    pub waiting: Waiting,
 }
 
 /// A scope and the way to have one of its policies reconciled.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::apply::{Applied, Applier};
@@ -116,24 +115,13 @@ async fn understood(
         .map_err(|_| ApiError::Stopping)
 }
 
-/// The object as the watch has it, or as our own last write left it, whichever is newer.
+/// The object as the watch has it, or as it was first acted on or last written, whichever is newer.
 fn newest(context: &Context, object: &BotDegradationPolicy) -> BotDegradationPolicy {
     let ours = context
         .standings
-        .with(&key(object), |standing| standing.newest.clone())
+        .with(&key(object), |standing| standing.newer(object))
         .flatten();
-    match ours {
-        Some(ours)
-            if ours.uid() == object.uid()
-                && observe::older(
-                    &object.resource_version().unwrap_or_default(),
-                    &ours.resource_version().unwrap_or_default(),
-                ) =>
-        {
-            (*ours).clone()
-        }
-        _ => object.clone(),
-    }
+    ours.map_or_else(|| object.clone(), |ours| (*ours).clone())
 }
 
 /// A spec that this process has never been able to use: what stands holds, and status says why.

@@ -62,6 +62,7 @@ pub async fn release_unreadable(
 /// Drops all that is remembered of a policy, and wakes those that it may have kept from something.
 pub fn forget(context: &Context, key: &PolicyKey) {
     context.sources.unsubscribe(key);
+    context.waiting.end(key);
     let waiting: Vec<PolicyKey> = {
         let mut standings = context.standings.lock();
         standings.remove(key);

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 
 use super::hand::Pin;
+use super::observe;
 use super::record::{Record, words};
 use super::restore::Remembered;
 use super::scaling::Moved;
@@ -67,7 +68,7 @@ pub struct Standing {
     pub baselines: Vec<Baseline>,
     /// Events to publish with the next report.
     pub notices: Vec<Notice>,
-    /// The object as our own last write left it; the watch may be behind.
+    /// The object as it was first acted on, or as our own last write left it; the watch may be behind.
     pub newest: Option<Arc<BotDegradationPolicy>>,
     /// What keeps it from being Ready, as last reported.
     pub refusals: Vec<Refusal>,
@@ -183,10 +184,19 @@ impl Standing {
             set: HashMap::new(),
             baselines: remembered.baselines,
             notices: Vec::new(),
-            newest: None,
+            newest: Some(Arc::new(object.clone())),
             refusals: Vec::new(),
             handing_back_since: None,
         }
+    }
+
+    /// The object as it was last read or written, where what the watch has is older.
+    pub fn newer(&self, watched: &BotDegradationPolicy) -> Option<Arc<BotDegradationPolicy>> {
+        let version = |object: &BotDegradationPolicy| object.resource_version().unwrap_or_default();
+        let known = self.newest.as_ref()?;
+        let newer =
+            known.uid() == watched.uid() && observe::older(&version(watched), &version(known));
+        newer.then(|| Arc::clone(known))
     }
 
     /// Stops deciding: the level holds.
@@ -392,5 +402,43 @@ impl Standings {
     /// Works on one standing, where there is one.
     pub fn with<T>(&self, key: &PolicyKey, work: impl FnOnce(&mut Standing) -> T) -> Option<T> {
         self.lock().get_mut(key).map(work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::remains;
+
+    fn object(version: &str, uid: &str) -> BotDegradationPolicy {
+        let object = serde_json::json!({
+            "apiVersion": "brownout.example.com/v1alpha1",
+            "kind": "BotDegradationPolicy",
+            "metadata": {"name": "bot", "namespace": "bots", "uid": uid, "resourceVersion": version},
+            "spec": {"source": {"url": "http://prometheus:9090"}, "signals": [], "levels": []},
+        });
+        serde_json::from_value(object).expect("a policy")
+    }
+
+    /// A policy that was read again at a takeover is not forgotten for an older one of the watch, before
+    /// anything has been written.
+    #[test]
+    fn what_it_began_from_counts_until_the_watch_has_come_as_far() {
+        let read_again = object("12", "a");
+        let policy = Arc::new(remains("bots", "bot", &read_again.spec));
+        let understood = Understood {
+            policy: Arc::clone(&policy),
+            queries: Arc::new([]),
+            tenant: None,
+        };
+        let remembered = Remembered::nothing(&policy);
+        let standing = Standing::new(&read_again, understood, remembered, Phase::Resting);
+        let newer = |version, uid| {
+            let newer = standing.newer(&object(version, uid))?;
+            newer.resource_version()
+        };
+        assert_eq!(newer("11", "a").as_deref(), Some("12"));
+        assert_eq!(newer("13", "a"), None);
+        assert_eq!(newer("11", "b"), None, "another policy of the same name");
     }
 }

@@ -8,7 +8,9 @@
 //! workloads, of which policies name few, and waiting for the watches' bookmarks takes a minute.
 //! (`ConfigMap`s are read by GET before each plan anyway.)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use kube::api::Api;
 
@@ -18,12 +20,36 @@ use super::understand::key;
 use super::{autoscalers, observe, release, workloads};
 use crate::api::BotDegradationPolicy;
 use crate::policy::Workload;
+use crate::prometheus::poller::PolicyKey;
+
+/// How long a policy waits for the watches of its workloads. One that is behind for longer may not work at
+/// all, or what it watches changes all the time: every write is fenced by its version anyway.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Since when each policy has waited for the watches of its workloads.
+#[derive(Debug, Default)]
+pub struct Waiting(Mutex<HashMap<PolicyKey, Instant>>);
+
+impl Waiting {
+    /// Whether a policy has waited for long enough; it begins to where it did not.
+    fn is_over(&self, key: &PolicyKey, now: Instant) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *all.entry(key.clone()).or_insert(now);
+        now.saturating_duration_since(since) >= PATIENCE
+    }
+
+    /// A policy waits no more.
+    pub fn end(&self, key: &PolicyKey) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(key);
+    }
+}
 
 /// A policy as it is now, where another operator may have acted on it; `None` where it is gone.
 ///
 /// # Errors
 ///
-/// `Changed` where the watch of its workloads is behind: it is tried again soon.
+/// `Changed` where the watch of its workloads is behind, for a while: it is tried again soon.
 pub async fn read_again(
     context: &Context,
     object: BotDegradationPolicy,
@@ -40,13 +66,49 @@ pub async fn read_again(
         release::forget(context, &key);
         return Ok(None);
     };
-    for workload in moved_by(&object) {
-        is_seen(context, &key.namespace, &workload).await?;
+    match are_seen(context, &key, &object).await {
+        Ok(()) => {}
+        Err(ApiError::Changed) if context.waiting.is_over(&key, Instant::now()) => {
+            tracing::warn!(
+                namespace = key.namespace,
+                policy = key.name,
+                "the watches of its workloads are still behind after {PATIENCE:?}: it goes on with what they tell"
+            );
+        }
+        Err(err) => return Err(err),
     }
-    for (workload, autoscaler) in bounded_by(&object) {
-        is_autoscaler_seen(context, &key.namespace, &workload, autoscaler).await?;
-    }
+    context.waiting.end(&key);
     Ok(Some(object))
+}
+
+async fn are_seen(
+    context: &Context,
+    key: &PolicyKey,
+    object: &BotDegradationPolicy,
+) -> Result<(), ApiError> {
+    for workload in moved_by(object) {
+        unless_forbidden(is_seen(context, &key.namespace, &workload).await)?;
+    }
+    for (workload, autoscaler) in bounded_by(object) {
+        let seen = is_autoscaler_seen(context, &key.namespace, &workload, autoscaler).await;
+        unless_forbidden(seen)?;
+    }
+    Ok(())
+}
+
+/// What may not be read cannot be compared either, and waiting cures it not: the plan says what is missing,
+/// and a policy that is deleted is let go in the end.
+fn unless_forbidden(seen: Result<(), ApiError>) -> Result<(), ApiError> {
+    match seen {
+        Err(ApiError::Forbidden(words)) => {
+            tracing::warn!(
+                error = words,
+                "a workload cannot be compared with its watch"
+            );
+            Ok(())
+        }
+        seen => seen,
+    }
 }
 
 /// The workloads that a policy names or holds a baseline of.
@@ -119,5 +181,40 @@ fn compare(now: Option<String>, seen: Option<String>) -> Result<(), ApiError> {
         Err(ApiError::Changed)
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> PolicyKey {
+        PolicyKey {
+            namespace: "bots".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_watch_that_stays_behind_is_not_waited_for_for_ever() {
+        let (waiting, start) = (Waiting::default(), Instant::now());
+        assert!(!waiting.is_over(&key("a"), start));
+        let almost = start + PATIENCE.saturating_sub(Duration::from_millis(1));
+        assert!(!waiting.is_over(&key("a"), almost));
+        assert!(
+            !waiting.is_over(&key("b"), start + PATIENCE),
+            "each by itself"
+        );
+        assert!(waiting.is_over(&key("a"), start + PATIENCE));
+        waiting.end(&key("a"));
+        assert!(!waiting.is_over(&key("a"), start + PATIENCE));
+    }
+
+    #[test]
+    fn what_may_not_be_read_holds_nobody_up() {
+        let forbidden = ApiError::Forbidden("no get on deployments".to_owned());
+        assert!(unless_forbidden(Err(forbidden)).is_ok());
+        let behind = unless_forbidden(compare(Some("12".to_owned()), Some("11".to_owned())));
+        assert!(matches!(behind, Err(ApiError::Changed)));
     }
 }

@@ -48,6 +48,31 @@ pub enum Lost {
         /// What went wrong last.
         last: String,
     },
+    /// A candidate may not use it, and would stand by for ever.
+    #[error(
+        "the Lease {namespace}/{name} may not be used: {refused}. Give this operator's ServiceAccount a Role in \
+         the namespace {namespace} with get and update on leases of the name {name}, and create on leases, as \
+         manifests/base/leader-election-role.yaml has it"
+    )]
+    Forbidden {
+        /// The Lease's namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What the API server says.
+        refused: String,
+    },
+}
+
+/// Why a try came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// 403.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Takes part in an election, from standing by to the end of the leadership.
@@ -147,7 +172,16 @@ impl Elector {
                     self.settings.timing.jittered_retry().min(free_in)
                 }
                 Ok(Next::Write(_)) => self.settings.timing.retry,
+                // Who leads has until its renew deadline.
+                Err(Trouble::Forbidden(refused)) if self.candidate.lead().is_none() => {
+                    return Lost::Forbidden {
+                        namespace: self.settings.namespace.clone(),
+                        name: self.settings.name.clone(),
+                        refused,
+                    };
+                }
                 Err(trouble) => {
+                    let trouble = trouble.to_string();
                     tracing::warn!(lease = %self, error = trouble, "a try to get or keep the Lease failed");
                     self.trouble = Some(trouble);
                     self.settings.timing.jittered_retry()
@@ -210,7 +244,7 @@ impl Elector {
 
     /// One look at the Lease and, where it is due, one write: each with a deadline, of which two fit into
     /// the renew deadline.
-    async fn attempt(&mut self) -> Result<Next, String> {
+    async fn attempt(&mut self) -> Result<Next, Trouble> {
         let name = self.settings.name.clone();
         let found = self.call("read", self.leases.get_opt(&name)).await?;
         let record = found
@@ -251,13 +285,18 @@ impl Elector {
         if self.candidate.lead().is_none() {
             return;
         }
+        // A write that was given up may still be carried out: as long as after a crash.
+        if self.fence.is_unanswered_within(self.settings.timing.lease) {
+            tracing::warn!(lease = %self, "a write has had no answer: the Lease is not released but runs out");
+            return;
+        }
         let bound = self.settings.timing.renew;
         let tries = async {
             for _ in 0..RELEASE_TRIES {
                 match self.release().await {
                     Ok(()) => return,
                     Err(trouble) => {
-                        tracing::warn!(lease = %self, error = trouble, "the Lease could not be released");
+                        tracing::warn!(lease = %self, error = %trouble, "the Lease could not be released");
                     }
                 }
             }
@@ -266,7 +305,7 @@ impl Elector {
         let _ = timeout(bound, tries).await;
     }
 
-    async fn release(&mut self) -> Result<(), String> {
+    async fn release(&mut self) -> Result<(), Trouble> {
         let name = self.settings.name.clone();
         let found = self.call("read", self.leases.get_opt(&name)).await?;
         let Some(mut lease) = found else {
@@ -301,12 +340,21 @@ impl Elector {
         &self,
         what: &str,
         request: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, String> {
+    ) -> Result<T, Trouble> {
         let patience = self.settings.timing.renew / 2;
         match timeout(patience, request).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(err)) => Err(format!("cannot {what} it: {err}")),
-            Err(_) => Err(format!("cannot {what} it: no answer within {patience:?}")),
+            Ok(Err(err)) => {
+                let words = format!("cannot {what} it: {err}");
+                Err(match err {
+                    kube::Error::Api(status) if status.code == 403 => Trouble::Forbidden(words),
+                    _ => Trouble::Other(words),
+                })
+            }
+            Err(_) => {
+                let words = format!("cannot {what} it: no answer within {patience:?}");
+                Err(Trouble::Other(words))
+            }
         }
     }
 }
@@ -316,3 +364,6 @@ impl fmt::Display for Elector {
         write!(f, "{}/{}", self.settings.namespace, self.settings.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

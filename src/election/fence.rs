@@ -25,6 +25,23 @@ struct Inner {
     origin: Instant,
     /// Nanoseconds after the origin; 0 is shut.
     until: AtomicU64,
+    /// When a write last ended without an answer, likewise; 0 is never.
+    unanswered: AtomicU64,
+}
+
+/// A write that has been begun and not been answered. One that is dropped may still be carried out.
+struct Sent<'a> {
+    fence: &'a Fence,
+    answered: bool,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            let now = nanos(self.fence.now()).max(1);
+            self.fence.0.unanswered.store(now, Ordering::SeqCst);
+        }
+    }
 }
 
 /// A write that was not let through.
@@ -38,6 +55,7 @@ impl Fence {
         Self(Arc::new(Inner {
             origin: Instant::now(),
             until: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
         }))
     }
 
@@ -48,13 +66,18 @@ impl Fence {
 
     /// Lets writes through until then.
     pub(super) fn open_until(&self, until: Duration) {
-        let nanos = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
-        self.0.until.store(nanos, Ordering::SeqCst);
+        self.0.until.store(nanos(until), Ordering::SeqCst);
     }
 
     /// Lets nothing through from now on.
     pub(super) fn shut(&self) {
         self.0.until.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether a write ended without an answer within that time: it may still be carried out.
+    pub(super) fn is_unanswered_within(&self, span: Duration) -> bool {
+        let at = self.0.unanswered.load(Ordering::SeqCst);
+        at > 0 && self.now().saturating_sub(Duration::from_nanos(at)) < span
     }
 
     /// The same API server, with all that is not read-only going through this fence.
@@ -66,7 +89,13 @@ impl Fence {
                 if is_read(request.method()) {
                     Ok::<_, BoxError>(client.send(request).await?)
                 } else {
-                    fence.pass(client.send(request)).await
+                    let mut sent = Sent {
+                        fence: &fence,
+                        answered: false,
+                    };
+                    let result = fence.pass(client.send(request)).await;
+                    sent.answered = result.is_ok();
+                    result
                 }
             }
         });
@@ -106,6 +135,10 @@ impl Fence {
     fn until(&self) -> Duration {
         Duration::from_nanos(self.0.until.load(Ordering::SeqCst))
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn is_read(method: &Method) -> bool {

@@ -88,3 +88,35 @@ async fn what_is_shut_by_hand_stays_so() {
     fence.shut();
     assert!(!fence.is_open());
 }
+
+/// A write that its caller gave up may still be carried out; one that was answered is over.
+#[tokio::test]
+async fn a_write_without_an_answer_is_remembered() {
+    let (client, _) = counting();
+    let fence = Fence::new();
+    fence.open_until(fence.now() + Duration::from_secs(60));
+    let maps: Api<ConfigMap> = Api::default_namespaced(fence.client(client));
+    maps.get("a").await.expect("a read");
+    assert!(!fence.is_unanswered_within(Duration::MAX), "a read is none");
+    let (params, map) = (PostParams::default(), ConfigMap::default());
+    let write = maps.create(&params, &map);
+    let given_up = tokio::time::timeout(Duration::from_millis(50), write).await;
+    assert!(given_up.is_err(), "it is never answered");
+    assert!(fence.is_unanswered_within(Duration::from_secs(60)));
+    assert!(!fence.is_unanswered_within(Duration::ZERO), "it was before");
+}
+
+#[tokio::test]
+async fn a_write_with_an_answer_is_over() {
+    let service = tower::service_fn(|_: Request<Body>| async {
+        let body = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#;
+        Ok::<_, BoxError>(Response::new(Body::from(body.as_bytes().to_vec())))
+    });
+    let fence = Fence::new();
+    fence.open_until(fence.now() + Duration::from_secs(60));
+    let client = fence.client(Client::new(service, "bots"));
+    let maps: Api<ConfigMap> = Api::default_namespaced(client);
+    let (params, map) = (PostParams::default(), ConfigMap::default());
+    maps.create(&params, &map).await.expect("an answer");
+    assert!(!fence.is_unanswered_within(Duration::MAX));
+}
