@@ -11,7 +11,7 @@ use super::context::Context;
 use super::error::{ApiError, call};
 use super::standing::{SetAutoscaler, Written};
 use super::watches::Scope;
-use super::{autoscalers, rivals, workloads};
+use super::{autoscalers, rivals, words, workloads};
 use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
 use crate::plan::{Autoscaling, Baseline, FlagsMap, Found, FoundMap, Hpa, Kept, Owner, Target};
@@ -24,6 +24,8 @@ pub struct Observed {
     pub config_map: FlagsMap,
     /// Every workload that a rung names or a baseline is held of.
     pub targets: Vec<Target>,
+    /// The first failure to read about a target that trying again may cure.
+    pub retry: Option<ApiError>,
 }
 
 /// What this process has kept and written of a policy's targets.
@@ -50,7 +52,11 @@ pub async fn observe(
         .collect();
     let config_map = config_map(&context.client, object, &policy.config_map, &others).await;
     let config_map = match config_map {
-        Err(ApiError::Forbidden(words)) => FlagsMap::Forbidden(words),
+        Err(err @ ApiError::Forbidden(_)) => {
+            tracing::warn!(error = %err, name = policy.config_map, "a ConfigMap may not be read");
+            let what = format!("ConfigMap {}", policy.config_map);
+            FlagsMap::Forbidden(words::unreadable(&err, &what))
+        }
         other => other?,
     };
     // Copied, so that nobody waits for the scans of the stores.
@@ -66,17 +72,21 @@ pub async fn observe(
             .collect()
     };
     let mut targets: Vec<Target> = scoped.map(read).unwrap_or_default();
+    let mut retry = None;
     for target in &mut targets {
-        pausable(context, key, target).await?;
+        if let Err(err) = pausable(context, key, target).await {
+            retry = retry.or(Some(err));
+        }
     }
     Ok(Observed {
         config_map,
         targets,
+        retry,
     })
 }
 
 /// Looks for KEDA's `ScaledObject` behind a workload's autoscaler, where the level moves the workload or
-/// has moved it.
+/// has moved it. Where that cannot be read the target says so; the error is for trying again.
 async fn pausable(context: &Context, key: &PolicyKey, target: &mut Target) -> Result<(), ApiError> {
     let asked = context.standings.with(key, |standing| {
         let mut baselines = standing.baselines.iter();
@@ -110,13 +120,15 @@ async fn pausable(context: &Context, key: &PolicyKey, target: &mut Target) -> Re
                 target.autoscaling.scaled_object = Some(found);
                 return Ok(());
             }
-            Err(ApiError::Forbidden(words)) => {
-                target.autoscaling.unreadable = Some(format!(
-                    "the operator may not read the ScaledObject {name}: {words}"
-                ));
-                return Ok(());
+            Err(err) => {
+                tracing::warn!(error = %err, name, "a ScaledObject cannot be read");
+                let what = format!("ScaledObject {name}");
+                target.autoscaling.unreadable = Some(words::unreadable(&err, &what));
+                return match err {
+                    ApiError::Forbidden(_) => Ok(()),
+                    other => Err(other),
+                };
             }
-            Err(err) => return Err(err),
         }
     }
     Ok(())
