@@ -43,6 +43,7 @@ mod understand;
 mod unready;
 mod verify;
 mod watches;
+mod words;
 mod workloads;
 
 use std::net::SocketAddr;

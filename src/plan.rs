@@ -76,6 +76,8 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// Targets that somebody has set back since the last plan.
     pub set_backs: Vec<SetBack>,
+    /// Whether this takes something back: the flags come after the workloads, and wait for them.
+    pub recovering: bool,
     /// The flags as they are once the writes have succeeded; `None` where there are none of ours.
     pub published: Option<Published>,
 }
@@ -187,6 +189,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let scales = targets::plan(situation, &mut plan);
     let recovering =
         flags::shown_level(situation.config_map).is_some_and(|shown| situation.level() < shown);
+    plan.recovering = recovering;
     plan.writes = if recovering {
         scales.into_iter().chain(flags).collect()
     } else {

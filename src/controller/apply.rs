@@ -15,10 +15,11 @@ use kube::{Client, ResourceExt};
 
 use super::error::{ApiError, call};
 use super::scaling::{self, Moved};
+use super::words;
 use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
 use crate::metrics::Metrics;
-use crate::plan::{Refusal, Write};
+use crate::plan::{Plan, Refusal, Write};
 use crate::policy::Workload;
 
 /// Who we are to the API server's field management.
@@ -58,7 +59,26 @@ pub struct Applier<'a> {
 impl Applier<'_> {
     /// Carries the writes out, in order.
     pub async fn apply(&self, writes: &[Write]) -> Applied {
-        let mut applied = Applied::default();
+        self.go_on(Applied::default(), writes).await
+    }
+
+    /// Carries a plan out of which something could not be read: the rest of it, and it is tried again.
+    pub async fn apply_after(&self, unread: Option<ApiError>, plan: &Plan) -> Applied {
+        let (before, after) = if plan.recovering {
+            (unread, None)
+        } else {
+            (None, unread)
+        };
+        let before = Applied {
+            retry: before,
+            ..Applied::default()
+        };
+        let mut applied = self.go_on(before, &plan.writes).await;
+        applied.retry = applied.retry.or(after);
+        applied
+    }
+
+    async fn go_on(&self, mut applied: Applied, writes: &[Write]) -> Applied {
         for write in writes {
             match write {
                 // Recovering, features come back after their workers: a scale that failed and is tried
@@ -199,17 +219,24 @@ impl Applied {
         self.retry = self.retry.take().or(former.retry);
     }
 
-    /// Sorts a failure: what somebody must mend is a refusal, the rest is tried again.
+    /// Sorts a failure: what somebody must mend is a refusal, the rest is tried again. The server's own words
+    /// are for the log alone.
     fn note(&mut self, err: ApiError, what: &str) {
         tracing::warn!(error = %err, what, "a write failed");
         match err {
             ApiError::Forbidden(message) => self.refusals.push(Refusal {
                 reason: "Forbidden",
-                message: format!("the API server does not let the operator {what}: {message}"),
+                message: format!(
+                    "the API server does not let the operator {what}: 403 Forbidden, {}",
+                    words::refusal(&message)
+                ),
             }),
             ApiError::Invalid(message) => self.refusals.push(Refusal {
                 reason: "Forbidden",
-                message: format!("the API server refuses to {what}: {message}"),
+                message: format!(
+                    "the API server refuses to {what}: 422 Invalid, {}",
+                    words::refusal(&message)
+                ),
             }),
             // The namespace is going: nothing can be created there, and nothing needs to be.
             ApiError::NamespaceTerminating => {}

@@ -32,13 +32,23 @@ pub fn find(
     let all = scope.autoscalers.state();
     let here = all
         .iter()
-        .filter(|hpa| hpa.namespace().as_deref() == Some(namespace));
+        .filter(|hpa| hpa.metadata.namespace.as_deref() == Some(namespace));
     let mut found: Vec<Hpa> = here
-        .map(|hpa| reduce(hpa, target(hpa).as_ref() == Some(workload)))
-        .filter(|hpa| hpa.holds || recorded == Some(hpa.name.as_str()))
+        .filter_map(|hpa| concerning(hpa, workload, recorded))
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// One that names the workload or that a baseline names; nothing is copied of any other.
+fn concerning(
+    hpa: &HorizontalPodAutoscaler,
+    workload: &Workload,
+    recorded: Option<&str>,
+) -> Option<Hpa> {
+    let holds = target_of(hpa) == Some((workload.kind, workload.name.as_str()));
+    let kept = recorded.is_some() && recorded == hpa.metadata.name.as_deref();
+    (holds || kept).then(|| reduce(hpa, holds))
 }
 
 /// A `HorizontalPodAutoscaler` from the API server itself.
@@ -70,6 +80,12 @@ pub fn scaled_objects(client: &Client, namespace: &str) -> Api<DynamicObject> {
 
 /// The workload that a `HorizontalPodAutoscaler` scales, where it is of a kind that policies scale.
 pub fn target(hpa: &HorizontalPodAutoscaler) -> Option<Workload> {
+    let (kind, name) = target_of(hpa)?;
+    let name = name.to_owned();
+    Some(Workload { kind, name })
+}
+
+fn target_of(hpa: &HorizontalPodAutoscaler) -> Option<(WorkloadKind, &str)> {
     let target = &hpa.spec.as_ref()?.scale_target_ref;
     let group = target.api_version.as_deref()?.split_once('/')?.0;
     let kind = match (group, target.kind.as_str()) {
@@ -77,10 +93,7 @@ pub fn target(hpa: &HorizontalPodAutoscaler) -> Option<Workload> {
         ("apps", "StatefulSet") => WorkloadKind::StatefulSet,
         _ => return None,
     };
-    Some(Workload {
-        kind,
-        name: target.name.clone(),
-    })
+    Some((kind, &target.name))
 }
 
 /// Drops what nobody asks for.

@@ -1,5 +1,7 @@
 //! All reads of the cluster that a plan needs, as one plain struct: nothing is decided here.
 
+use std::collections::HashMap;
+
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
@@ -7,9 +9,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::context::Context;
 use super::error::{ApiError, call};
-use super::standing::{SetAutoscaler, Standing};
+use super::standing::{SetAutoscaler, Written};
 use super::watches::Scope;
-use super::{autoscalers, rivals, workloads};
+use super::{autoscalers, rivals, words, workloads};
 use crate::api::BotDegradationPolicy;
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
 use crate::plan::{Autoscaling, Baseline, FlagsMap, Found, FoundMap, Hpa, Kept, Owner, Target};
@@ -22,6 +24,15 @@ pub struct Observed {
     pub config_map: FlagsMap,
     /// Every workload that a rung names or a baseline is held of.
     pub targets: Vec<Target>,
+    /// The first failure to read about a target that trying again may cure.
+    pub retry: Option<ApiError>,
+}
+
+/// What this process has kept and written of a policy's targets.
+struct Ours {
+    baselines: Vec<Baseline>,
+    written: HashMap<Workload, Written>,
+    set: HashMap<Workload, SetAutoscaler>,
 }
 
 /// Reads it.
@@ -41,27 +52,41 @@ pub async fn observe(
         .collect();
     let config_map = config_map(&context.client, object, &policy.config_map, &others).await;
     let config_map = match config_map {
-        Err(ApiError::Forbidden(words)) => FlagsMap::Forbidden(words),
+        Err(err @ ApiError::Forbidden(_)) => {
+            tracing::warn!(error = %err, name = policy.config_map, "a ConfigMap may not be read");
+            let what = format!("ConfigMap {}", policy.config_map);
+            FlagsMap::Forbidden(words::unreadable(&err, &what))
+        }
         other => other?,
     };
-    let targets = context.standings.with(key, |standing| {
-        let scope = context.scope(&key.namespace)?;
-        let all = workloads_of(policy, &standing.baselines);
-        let read = |workload| target(scope, standing, object, &others, workload);
-        Some(all.into_iter().map(read).collect())
+    // Copied, so that nobody waits for the scans of the stores.
+    let ours = context.standings.with(key, |standing| Ours {
+        baselines: standing.baselines.clone(),
+        written: standing.written.clone(),
+        set: standing.set.clone(),
     });
-    let mut targets: Vec<Target> = targets.flatten().unwrap_or_default();
+    let scoped = context.scope(&key.namespace).zip(ours);
+    let read = |(scope, ours): (&Scope, Ours)| {
+        let all = workloads_of(policy, &ours.baselines).into_iter();
+        all.map(|workload| target(scope, &ours, object, &others, workload))
+            .collect()
+    };
+    let mut targets: Vec<Target> = scoped.map(read).unwrap_or_default();
+    let mut retry = None;
     for target in &mut targets {
-        pausable(context, key, target).await?;
+        if let Err(err) = pausable(context, key, target).await {
+            retry = retry.or(Some(err));
+        }
     }
     Ok(Observed {
         config_map,
         targets,
+        retry,
     })
 }
 
 /// Looks for KEDA's `ScaledObject` behind a workload's autoscaler, where the level moves the workload or
-/// has moved it.
+/// has moved it. Where that cannot be read the target says so; the error is for trying again.
 async fn pausable(context: &Context, key: &PolicyKey, target: &mut Target) -> Result<(), ApiError> {
     let asked = context.standings.with(key, |standing| {
         let mut baselines = standing.baselines.iter();
@@ -95,13 +120,15 @@ async fn pausable(context: &Context, key: &PolicyKey, target: &mut Target) -> Re
                 target.autoscaling.scaled_object = Some(found);
                 return Ok(());
             }
-            Err(ApiError::Forbidden(words)) => {
-                target.autoscaling.unreadable = Some(format!(
-                    "the operator may not read the ScaledObject {name}: {words}"
-                ));
-                return Ok(());
+            Err(err) => {
+                tracing::warn!(error = %err, name, "a ScaledObject cannot be read");
+                let what = format!("ScaledObject {name}");
+                target.autoscaling.unreadable = Some(words::unreadable(&err, &what));
+                return match err {
+                    ApiError::Forbidden(_) => Ok(()),
+                    other => Err(other),
+                };
             }
-            Err(err) => return Err(err),
         }
     }
     Ok(())
@@ -120,13 +147,13 @@ fn workloads_of(policy: &Policy, baselines: &[Baseline]) -> Vec<Workload> {
 
 fn target(
     scope: &Scope,
-    standing: &Standing,
+    ours: &Ours,
     object: &BotDegradationPolicy,
     others: &[&BotDegradationPolicy],
     workload: Workload,
 ) -> Target {
     let namespace = object.namespace().unwrap_or_default();
-    let written = standing.written.get(&workload);
+    let written = ours.written.get(&workload);
     let found = workloads::find(scope, &namespace, &workload).map(|found| {
         // The watch may be behind our own last write.
         match written {
@@ -143,7 +170,7 @@ fn target(
         held_by: rivals::holder_of_target(object, others.iter().copied(), &workload),
         written: written.map(|written| written.replicas),
         autoscaling: Autoscaling {
-            hpas: hpas(scope, standing, &namespace, &workload),
+            hpas: hpas(scope, ours, &namespace, &workload),
             ..Autoscaling::default()
         },
         found,
@@ -151,8 +178,8 @@ fn target(
     }
 }
 
-fn hpas(scope: &Scope, standing: &Standing, namespace: &str, workload: &Workload) -> Vec<Hpa> {
-    let mut baselines = standing.baselines.iter();
+fn hpas(scope: &Scope, ours: &Ours, namespace: &str, workload: &Workload) -> Vec<Hpa> {
+    let mut baselines = ours.baselines.iter();
     let baseline = baselines.find(|baseline| baseline.workload == *workload);
     let recorded = match baseline.and_then(|baseline| baseline.autoscaler.as_ref()) {
         Some(Kept::Bounds { name, .. }) => Some(name.as_str()),
@@ -163,7 +190,7 @@ fn hpas(scope: &Scope, standing: &Standing, namespace: &str, workload: &Workload
         name,
         resource_version,
         bounds,
-    }) = standing.set.get(workload)
+    }) = ours.set.get(workload)
     else {
         return found;
     };

@@ -70,12 +70,13 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         },
     };
     let observed = observe::observe(context, &object, &policy, &key).await?;
-    let Some(plan) = make_plan(context, &key, &policy, &object, &observed) else {
+    let Some(mut plan) = make_plan(context, &key, &policy, &object, &observed) else {
         return Ok(Action::await_change());
     };
-    verify::new_baselines(context, &key, &plan).await?;
+    let unsure = verify::new_baselines(context, &key, &mut plan).await;
     let object = write_ahead(context, &key, object, &plan).await?;
-    let mut applied = carry_out(context, &object, &policy, &plan).await;
+    let unread = observed.retry.or(unsure);
+    let mut applied = carry_out(context, &object, &policy, &plan, unread).await;
     applied.absorb(former::let_go(context, &object, &policy).await);
     let (ready, retry) = settle(context, &key, object, &plan, applied, &admitted).await?;
     if let Some(err) = retry {
@@ -215,11 +216,13 @@ async fn write_ahead(
     }
 }
 
+/// What could not be read is tried again too; recovering, the flags wait for it as for a failed write.
 async fn carry_out(
     context: &Context,
     object: &BotDegradationPolicy,
     policy: &Policy,
     plan: &Plan,
+    unread: Option<ApiError>,
 ) -> Applied {
     let applier = Applier {
         client: &context.client,
@@ -227,7 +230,7 @@ async fn carry_out(
         policy: object,
         config_map: &policy.config_map,
     };
-    applier.apply(&plan.writes).await
+    applier.apply_after(unread, plan).await
 }
 
 /// After the last write: what came of it goes into status and Events. True where the policy is Ready.

@@ -98,7 +98,10 @@ async fn hand_back(
     let mut outcome = applier.apply(&plan.writes).await;
     outcome.absorb(former::let_go(context, object, &policy).await);
     let refusals = plan.refusals.into_iter().chain(outcome.refusals);
-    match (outcome.retry, refusals.into_iter().next()) {
+    match (
+        outcome.retry.or(observed.retry),
+        refusals.into_iter().next(),
+    ) {
         (Some(err), _) => Err(err),
         (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),
         (None, None) => Ok(()),

@@ -25,7 +25,7 @@ pub struct Autoscaling {
     pub hpas: Vec<Hpa>,
     /// KEDA's `ScaledObject`, where there is one that made an autoscaler or that the baseline names.
     pub scaled_object: Option<ScaledObject>,
-    /// Why it cannot be told, in the API server's words.
+    /// Why it cannot be told: a sentence that does not change by itself.
     pub unreadable: Option<String>,
 }
 

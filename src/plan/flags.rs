@@ -17,7 +17,7 @@ pub enum FlagsMap {
     Foreign(String),
     /// Another policy, which was there first, names the same `ConfigMap`.
     HeldBy(String),
-    /// We may not read it; the API server's words.
+    /// We may not read it: a sentence that does not change by itself.
     Forbidden(String),
 }
 
@@ -51,8 +51,7 @@ pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) -> Option<Write> 
     match (situation.config_map, situation.wanted) {
         // Also when all is handed back: what cannot be read cannot be let go.
         (FlagsMap::Forbidden(words), _) => {
-            plan.refusals
-                .push(forbidden(&situation.policy.config_map, words));
+            plan.refusals.push(forbidden(words));
             None
         }
         (FlagsMap::Foreign(whose), Wanted::Level { .. }) => {
@@ -143,10 +142,10 @@ fn not_owned(name: &str, whose: &str) -> Refusal {
     }
 }
 
-fn forbidden(name: &str, words: &str) -> Refusal {
+fn forbidden(words: &str) -> Refusal {
     Refusal {
         reason: "Forbidden",
-        message: format!("the operator may not read the ConfigMap {name}: {words}"),
+        message: words.to_owned(),
     }
 }
 

@@ -4,6 +4,16 @@ use super::{Baseline, Plan};
 use crate::policy::Workload;
 
 impl Plan {
+    /// Takes a workload out, whose new baseline turned out not to be sure: nothing of it is written, nor
+    /// kept. The flags and the other targets stay.
+    pub fn leave_out(&mut self, workload: &Workload) {
+        self.record.retain(|b| b.workload != *workload);
+        self.settled.retain(|b| b.workload != *workload);
+        self.set_backs.retain(|set| set.workload != *workload);
+        self.writes
+            .retain(|write| write.workload() != Some(workload));
+    }
+
     /// The baselines after the writes, where `before` are those from before the plan.
     ///
     /// Those of restores that failed are kept. A new one is dropped where its workload turned out to be

@@ -371,6 +371,7 @@ async fn refused(ctx: Ctx) -> Result<()> {
     let message = ready_message(&status);
     ensure!(
         message.contains("the HorizontalPodAutoscaler fixed")
+            && message.contains("the ValidatingAdmissionPolicy fixed-")
             && message.contains("not to be moved"),
         "{message}"
     );

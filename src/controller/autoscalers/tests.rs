@@ -87,3 +87,28 @@ managedFields:
     assert_eq!(found.owner, Owner::Us);
     assert_eq!(scaled_object(&ObjectMeta::default()).owner, Owner::Nobody);
 }
+
+#[test]
+fn those_concern_a_workload_that_name_it_or_that_its_baseline_names() {
+    let hpa = hpa(SPEC);
+    let workload = |kind, name: &str| Workload {
+        kind,
+        name: name.to_owned(),
+    };
+    let (deployment, set) = (WorkloadKind::Deployment, WorkloadKind::StatefulSet);
+    for (kind, name, recorded, holds) in [
+        (deployment, "w", None, Some(true)),
+        (deployment, "w", Some("another"), Some(true)),
+        (deployment, "v", Some("worker"), Some(false)),
+        (deployment, "v", Some("another"), None),
+        (deployment, "v", None, None),
+        (set, "w", None, None),
+    ] {
+        let found = concerning(&hpa, &workload(kind, name), recorded);
+        assert_eq!(
+            found.map(|hpa| hpa.holds),
+            holds,
+            "{kind} {name} {recorded:?}"
+        );
+    }
+}
