@@ -98,7 +98,8 @@ impl Stage {
 
     async fn apply_policy(&self) -> Result<()> {
         let prometheus = &self.environment.prometheus;
-        let up = format!("up{{job=\"{NAME}\"}}");
+        // one number, however many pods are found by now
+        let up = format!("min(up{{job=\"{NAME}\"}})");
         prometheus.await_value(&up, READY, |up| up > 0.0).await?;
         self.environment
             .cluster
