@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::election::ElectionArgs;
 use crate::cluster_client;
 use crate::controller::{Options, run as run_controller};
+use crate::prometheus::client::without_credentials;
 use crate::telemetry::{self, LogFormat};
 
 /// Options of `brownout controller`.
@@ -52,7 +53,8 @@ pub struct Args {
     #[arg(
         long,
         env = "RUST_LOG",
-        default_value = "warn,brownout=info",
+        // kube_client would log whole answers that it cannot read, Secrets too
+        default_value = "warn,brownout=info,kube_client::client=error",
         value_name = "FILTER"
     )]
     log_filter: String,
@@ -87,8 +89,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         admin_address: args.admin_address,
     };
     let election = args.election.enter(config, &options)?;
+    let shown = Options {
+        prometheus_url: options.prometheus_url.as_deref().map(without_credentials),
+        ..options.clone()
+    };
     tracing::info!(
-        ?options,
+        options = ?shown,
         election = ?election.as_ref().map(|election| &election.settings),
         version = env!("CARGO_PKG_VERSION"),
         "brownout starts"

@@ -44,7 +44,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     begun_anew(api, config, |next| match next {
-        Ok(Event::Apply(object)) => object.0.is_err(),
+        Ok(Event::Apply(object) | Event::Delete(object)) => object.0.is_err(),
         Ok(_) => false,
         Err(err) => has_lost_track(err),
     })

@@ -4,9 +4,11 @@
 
 mod follow;
 mod grants;
+mod unreadable;
 
 pub use follow::follow;
 pub use grants::Grants;
+pub use unreadable::Unreadable;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,6 +40,7 @@ pub struct Sources {
     store: Store<MetricsSource>,
     /// `--prometheus-url`: the implicit source named `default`.
     default_url: Option<String>,
+    unreadable: Unreadable,
     grants: Grants,
     events: mpsc::Sender<PollerEvent>,
     metrics: PollerMetrics,
@@ -88,6 +91,7 @@ impl Sources {
         Self {
             store,
             default_url,
+            unreadable: Unreadable::default(),
             grants,
             events,
             metrics,
@@ -98,6 +102,7 @@ impl Sources {
     /// Whose series the policies of a namespace may read at a source: nobody's in particular where it
     /// has no tenancy, or is not there.
     pub fn tenant(&self, name: &str, namespace: &str) -> Result<Option<Tenant>, Refusal> {
+        self.unreadable.refuse(name)?;
         let object = self.store.get(&ObjectRef::new(name));
         let tenancy = object.as_ref().and_then(|o| o.spec.tenancy.as_ref());
         let tenant = tenancy.map(|tenancy| Tenant::new(&tenancy.label, namespace));
@@ -186,6 +191,11 @@ impl Sources {
         self.grants.retain(&self.store.state());
     }
 
+    /// The sources that are there and cannot be read.
+    pub fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
+    }
+
     /// Every `MetricsSource`, as the watch has it.
     pub fn store(&self) -> &Store<MetricsSource> {
         &self.store
@@ -251,6 +261,7 @@ impl Sources {
 
     /// A real `MetricsSource` stands over `--prometheus-url`.
     fn resolve(&self, name: &str, namespace: &str) -> Result<(Source, Access), Refusal> {
+        self.unreadable.refuse(name)?;
         match self.store.get(&ObjectRef::new(name)) {
             Some(object) => self.granted(&object, namespace),
             None => match &self.default_url {

@@ -19,6 +19,7 @@ use kube::{Client, Resource, ResourceExt};
 
 use super::autoscalers;
 use super::rewatch::{Pauses, guarded, readable, watcher};
+use super::sources::Unreadable;
 use crate::api::{BotDegradationPolicy, MetricsSource};
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::policy::{Workload, WorkloadKind};
@@ -161,13 +162,29 @@ impl Scope {
     }
 }
 
-/// The cluster's sources: every change concerns every policy that names it.
-pub fn sources(client: &Client, writer: Writer<MetricsSource>) -> Changes<MetricsSource> {
+/// The cluster's sources: every change concerns every policy that names it. `None` is a new list, which
+/// does not say what is gone.
+pub fn sources(
+    client: &Client,
+    writer: Writer<MetricsSource>,
+    unreadable: Unreadable,
+) -> futures::stream::BoxStream<'static, Result<Option<MetricsSource>, watcher::Error>> {
+    let listed = unreadable.clone();
     guarded(Api::all(client.clone()), watcher::Config::default())
+        .inspect_ok(move |event| unreadable.before(event))
         .filter_map(async |event| event.map(readable).transpose())
         .backoff(Pauses::default())
         .reflect(writer)
-        .touched_objects()
+        .inspect_ok(move |event| listed.after(event))
+        .try_filter_map(async |event| {
+            Ok(match event {
+                Event::Apply(source) | Event::InitApply(source) | Event::Delete(source) => {
+                    Some(Some(source))
+                }
+                Event::InitDone => Some(None),
+                Event::Init => None,
+            })
+        })
         .boxed()
 }
 

@@ -101,11 +101,18 @@ pub(super) fn error_ratio(
 /// functions, which then hold none either.
 #[cfg(feature = "operator")]
 pub(super) fn classic(query: &Query) -> Option<Query> {
-    let Ok(Expr::Binary(or)) = promql::parse(query.as_str()) else {
+    // not `parse`: with its matchers in, and a tenant's, a template is longer than what a user may write
+    let Ok(Expr::Binary(or)) = promql::read(query.as_str()) else {
         return None;
     };
-    let native = matches!(&*or.rhs, Expr::Call(call) if call.func.name == "histogram_count");
-    let halves = or.op.id() == parser::token::T_LOR && native;
+    let native = or
+        .rhs
+        .to_string()
+        .starts_with("histogram_count(sum(increase(");
+    let buckets = or.lhs.to_string();
+    // what a user wrote with these functions is not ours to halve
+    let ours = buckets.starts_with("sum(increase(") && buckets.contains("le=\"+Inf\"");
+    let halves = or.op.id() == parser::token::T_LOR && native && ours;
     // what is bound to a tenant is so in each part
     halves.then(|| promql::print(*or.lhs, None).ok()).flatten()
 }
@@ -159,4 +166,28 @@ fn fill(
         Ok(())
     });
     promql::print(expr, tenant)
+}
+
+#[cfg(all(test, feature = "operator"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_template_has_a_classic_form_however_long_its_matchers() {
+        let long = Matcher::new(MatchOp::Equal, "path", &"x".repeat(1000));
+        for matchers in [vec![], vec![long]] {
+            let of = Latency {
+                histogram: "latency_seconds",
+                quantile: 0.5,
+                matchers: &matchers,
+                window: Span::from_secs(60),
+            };
+            let made = latency("p50".to_owned(), &of, 1, None).expect("queries");
+            let count = made.count.expect("a count").query;
+            let halved = classic(&count).expect("a classic form");
+            assert!(!halved.as_str().contains("histogram_count"));
+            assert!(halved.as_str().contains("latency_seconds_bucket"));
+        }
+        assert_eq!(classic(&Query::unchecked("a or histogram_count(b)")), None);
+    }
 }

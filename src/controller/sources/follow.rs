@@ -17,13 +17,21 @@ pub async fn follow(
     writer: Writer<MetricsSource>,
     mut changes: mpsc::UnboundedReceiver<Change>,
 ) {
-    let mut sources = watches::sources(&context.client, writer);
+    let mut sources = watches::sources(
+        &context.client,
+        writer,
+        context.sources.unreadable().clone(),
+    );
     loop {
         tokio::select! {
             source = sources.next() => match source {
                 // with its turn come, an operator looks at every policy anyway
                 Some(Ok(_)) if !context.leadership.is_leading() => {}
-                Some(Ok(source)) => {
+                Some(Ok(None)) => {
+                    context.sources.let_go_of_unneeded();
+                    kick_all(context);
+                }
+                Some(Ok(Some(source))) => {
                     context.sources.let_go_of_unneeded();
                     kick_askers(context, &source.name_any());
                 }
@@ -60,6 +68,15 @@ fn kick_askers(context: &Context, source: &str) {
         for policy in watches::policies_asking(&handle.scope.policies, source) {
             // a closed channel means that we are stopping
             let _ = handle.kick.send(policy);
+        }
+    }
+}
+
+/// What a new list no longer holds is told by nothing else.
+fn kick_all(context: &Context) {
+    for handle in &context.scopes {
+        for policy in handle.scope.policies.state() {
+            let _ = handle.kick.send(ObjectRef::from_obj(policy.as_ref()));
         }
     }
 }

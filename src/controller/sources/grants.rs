@@ -169,6 +169,12 @@ impl Grants {
     }
 
     fn own_token(&self, source: &MetricsSource, audience: &str) -> Result<Access, String> {
+        if is_api_server(audience) {
+            return Err(format!(
+                "the MetricsSource {} cannot be asked: spec.prometheus.auth.serviceAccountToken.audience {audience:?} is the API server's, whose tokens are sent nowhere else: write the audience that the metrics server expects",
+                source.name_any()
+            ));
+        }
         let why = match self.tokens.get(audience) {
             State::Known(token) => match Access::bearer(token.expose()) {
                 Some(access) => return Ok(access),
@@ -274,6 +280,15 @@ pub fn secrets_of(source: &MetricsSource) -> impl Iterator<Item = &str> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// Whether a token for an audience would be the operator's own right to the cluster.
+fn is_api_server(audience: &str) -> bool {
+    let host = audience
+        .split_once("://")
+        .map_or(audience, |(_, host)| host);
+    let rest = host.strip_prefix("kubernetes.default");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':', '/']))
 }
 
 /// The audience of the token that a source wants.

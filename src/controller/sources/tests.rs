@@ -163,3 +163,28 @@ async fn a_new_poller_takes_no_id_of_an_older_one() {
         assert!(ids.insert(id.expect("a subscription")));
     }
 }
+
+#[tokio::test]
+async fn a_default_that_cannot_be_read_does_not_give_way_to_the_url() {
+    use kube::runtime::watcher::Event;
+    let (sources, _) = sources();
+    let unreadable = serde_json::json!({
+        "apiVersion": "brownout.dev/v1alpha1",
+        "kind": "MetricsSource",
+        "metadata": { "name": "default" },
+        "spec": { "prometheus": 5 },
+    });
+    let object = serde_json::from_value(unreadable).expect("guarded");
+    sources.unreadable().before(&Event::Init);
+    sources.unreadable().before(&Event::InitApply(object));
+    sources.unreadable().after(&Event::InitDone);
+    let refusal = sources.tenant("default", "bots").expect_err("it is there");
+    assert!(refusal.message.contains("cannot be read by this version"));
+    assert!(sources.poller("default", "bots", None).is_err());
+    assert!(sources.tenant("other", "bots").is_ok());
+
+    // deleted: the next list is without it
+    sources.unreadable().before(&Event::Init);
+    sources.unreadable().after(&Event::InitDone);
+    assert!(sources.poller("default", "bots", None).is_ok());
+}

@@ -21,7 +21,7 @@ pub enum BadSource {
     /// The URL is none, or none that can be used.
     #[error("url {url:?} cannot be used: {why}")]
     Url {
-        /// As it was written.
+        /// As it was written, without credentials.
         url: String,
         /// What is wrong.
         why: String,
@@ -39,10 +39,18 @@ pub enum BadSource {
     Client(String),
 }
 
+/// A URL, even one that cannot be parsed, as it may be shown: nothing before the last `@`.
+pub fn without_credentials(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("…@{rest}"),
+        None => text.to_owned(),
+    }
+}
+
 /// The base URL, without the slash at its end.
 pub(super) fn base_url(text: &str) -> Result<Url, BadSource> {
     let refused = |why: &str| BadSource::Url {
-        url: text.to_owned(),
+        url: without_credentials(text),
         why: why.to_owned(),
     };
     let mut url = Url::parse(text).map_err(|e| refused(&e.to_string()))?;
@@ -146,4 +154,23 @@ fn lasting(name: &str) -> &'static str {
     let kept: &'static str = Box::leak(Box::from(name));
     names.insert(kept);
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_refusal_repeats_credentials() {
+        for url in [
+            "http://me:secret@[",
+            "ftp://me:secret@a",
+            "http://me:secret@a",
+            "me:secret@a:x",
+        ] {
+            let refusal = base_url(url).expect_err(url).to_string();
+            assert!(!refusal.contains("secret"), "{refusal}");
+            assert!(!without_credentials(url).contains("secret"));
+        }
+    }
 }

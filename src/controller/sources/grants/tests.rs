@@ -87,3 +87,17 @@ async fn an_api_server_that_is_gone_is_named_and_not_waited_for_for_long() {
     let kept = grants.secrets.as_ref().map(|(_, secrets)| secrets.names());
     assert_eq!(kept, Some(Vec::new()));
 }
+
+#[test]
+fn no_token_for_the_api_server_is_sent_to_a_source() {
+    for audience in [
+        "https://kubernetes.default.svc",
+        "https://kubernetes.default.svc.cluster.local",
+        "kubernetes.default.svc",
+        "kubernetes.default",
+    ] {
+        assert!(is_api_server(audience), "{audience}");
+    }
+    assert!(!is_api_server("prometheus"));
+    assert!(!is_api_server("https://kubernetes.defaults.example"));
+}
