@@ -412,10 +412,10 @@ mod tests {
 
     fn object(version: &str, uid: &str) -> BotDegradationPolicy {
         let object = serde_json::json!({
-            "apiVersion": "brownout.example.com/v1alpha1",
+            "apiVersion": "brownout.dev/v1alpha1",
             "kind": "BotDegradationPolicy",
             "metadata": {"name": "bot", "namespace": "bots", "uid": uid, "resourceVersion": version},
-            "spec": {"source": {"url": "http://prometheus:9090"}, "signals": [], "levels": []},
+            "spec": {"signals": [], "levels": []},
         });
         serde_json::from_value(object).expect("a policy")
     }
