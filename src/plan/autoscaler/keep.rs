@@ -65,7 +65,9 @@ pub(in crate::plan) fn chose(target: &Target, found: &Found, baseline: &Baseline
         }
         _ => false,
     };
-    found.owner == Owner::Autoscaler || holding.any(|hpa| within(hpa.bounds)) || vanished()
+    // What KEDA scales it sets whenever it is unpaused, by an autoscaler that may not be seen yet.
+    let keda = matches!(baseline.autoscaler, Some(Kept::Paused { .. }));
+    keda || found.owner == Owner::Autoscaler || holding.any(|hpa| within(hpa.bounds)) || vanished()
 }
 
 /// The write that sets the autoscaler for a number, where it is not so already.
