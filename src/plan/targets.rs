@@ -3,7 +3,7 @@
 
 use super::autoscaler::{self, Holder, UNNAMED};
 use super::{
-    Baseline, Bounds, CONTEST_LIMIT, CONTEST_WINDOW_SECS, Found, Owner, Part, Plan, Refusal,
+    Baseline, Bounds, CONTEST_LIMIT, CONTEST_WINDOW_SECS, Found, Kept, Owner, Part, Plan, Refusal,
     SetBack, Situation, Target, Wanted, Write,
 };
 use crate::policy::{Replicas, Workload};
@@ -225,7 +225,8 @@ fn restore(
 }
 
 /// An autoscaler's number stands while there is one: it goes on from there by itself. But for what it
-/// only made of ours, when a crash came between its bounds and the number.
+/// only made of ours, when it was quicker than we were, or a crash came between its bounds and the number.
+/// KEDA's may not be seen yet, and then nobody can tell: it goes on from ours as well.
 fn ours_to_restore(
     situation: &Situation<'_>,
     target: &Target,
@@ -235,9 +236,16 @@ fn ours_to_restore(
 ) -> bool {
     let clamped = |(bounds, applied): (Bounds, i32)| bounds.restored(applied) == found.replicas;
     let gone = || matches!(target.autoscaling.holder(), Holder::Nobody);
+    let unseen = || {
+        let resumed = matches!(
+            &baseline.autoscaler,
+            Some(Kept::Paused { before: None, .. })
+        );
+        resumed && bounds.is_none()
+    };
     ours(situation, target, found, baseline)
         || autoscaler::chose(target, found, baseline)
-            && (gone() || bounds.zip(baseline.applied).is_some_and(clamped))
+            && (gone() || unseen() || bounds.zip(baseline.applied).is_some_and(clamped))
 }
 
 /// Whether the number that is there is one that we set. One that nobody owns is ours where we wrote it

@@ -65,6 +65,8 @@ const ROWS: &str = "
     3 helm  keda=2/u   =     4/2 set  3    | 2 = set-back                      a person's number under KEDA
     2 us    -          =     4/2 set  3    | - - -                             the ScaledObject is gone
     2 keda  keda=2/u   =     4/2 -    1    | =!,4! - -                         resumed
+    3 hpa   keda=/-    =     4/2 set  1    | 4! - -                            its autoscaler was quicker
+    3 hpa   keda=7/u   =7    4/2 set  1    | - - -                             and the pause of before holds
     2 keda  keda=2/u   =7    4/2 -    back | =7!,4! - -                        paused as before
     2 keda  keda=5/k   =     4/2 -    1    | 4! - -                            a person's pause stands
     0 -     keda=0/u   =     4/0 -    1    | =!,4! - -                         resumed from 0
