@@ -21,6 +21,7 @@ mod former;
 mod gauges;
 mod hand;
 mod kept;
+mod late;
 mod live;
 mod namespaces;
 mod observe;

@@ -24,6 +24,8 @@ pub struct Observed {
     pub config_map: FlagsMap,
     /// Every workload that a rung names or a baseline is held of.
     pub targets: Vec<Target>,
+    /// Those that another policy names too, or holds a baseline of.
+    pub shared: Vec<Workload>,
     /// The first failure to read about a target that trying again may cure.
     pub retry: Option<ApiError>,
 }
@@ -78,8 +80,11 @@ pub async fn observe(
             retry = retry.or(Some(err));
         }
     }
+    let named = |workload: &&Workload| rivals::others_name(object, &others, workload);
+    let all = targets.iter().map(|target| &target.workload);
     Ok(Observed {
         config_map,
+        shared: all.filter(named).cloned().collect(),
         targets,
         retry,
     })
