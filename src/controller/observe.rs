@@ -54,10 +54,14 @@ pub async fn observe(
         .collect();
     let config_map = config_map(&context.client, object, &policy.config_map, &others).await;
     let config_map = match config_map {
-        Err(err @ ApiError::Forbidden(_)) => {
-            tracing::warn!(error = %err, name = policy.config_map, "a ConfigMap may not be read");
+        Err(ApiError::Forbidden(denied)) => {
+            tracing::warn!(
+                error = denied,
+                name = policy.config_map,
+                "a ConfigMap may not be read"
+            );
             let what = format!("ConfigMap {}", policy.config_map);
-            FlagsMap::Forbidden(words::unreadable(&err, &what))
+            FlagsMap::Forbidden(words::denied(&denied, &what))
         }
         other => other?,
     };
