@@ -29,6 +29,7 @@ mod rebuild;
 mod reconcile;
 mod record;
 mod release;
+mod relist;
 mod report;
 mod restore;
 mod rewatch;
