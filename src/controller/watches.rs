@@ -34,6 +34,8 @@ pub type Guarded = DeserializeGuard<BotDegradationPolicy>;
 pub struct Scope {
     /// The namespace; `None` is all.
     pub namespace: Option<String>,
+    /// Labels that a policy must have to be ours.
+    pub selector: Option<String>,
     /// Policies, as the watch last saw them.
     pub policies: Store<Guarded>,
     /// Deployments, pruned to what scaling needs.
@@ -72,7 +74,7 @@ pub struct Triggers {
 
 impl Scope {
     /// An empty scope and the writers that fill it.
-    pub fn new(namespace: Option<String>) -> (Self, Writers) {
+    pub fn new(namespace: Option<String>, selector: Option<String>) -> (Self, Writers) {
         let writers = Writers {
             policies: Writer::default(),
             config_maps: Writer::default(),
@@ -82,6 +84,7 @@ impl Scope {
         };
         let scope = Self {
             namespace,
+            selector,
             policies: writers.policies.as_reader(),
             deployments: writers.deployments.as_reader(),
             stateful_sets: writers.stateful_sets.as_reader(),
@@ -96,10 +99,10 @@ impl Scope {
     }
 
     /// Starts the watches.
-    pub fn watch(&self, client: &Client, selector: Option<&str>, writers: Writers) -> Triggers {
+    pub fn watch(&self, client: &Client, writers: Writers) -> Triggers {
         let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
         let selected = watcher::Config {
-            label_selector: selector.map(Into::into),
+            label_selector: self.selector.clone(),
             ..Default::default()
         };
         let all = watcher::Config::default();
