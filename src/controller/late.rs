@@ -28,12 +28,13 @@ pub struct HandedBack(HashMap<Workload, Left>);
 struct Left {
     baseline: Baseline,
     at: Time,
-    number: Option<Version<i32>>,
-    bounds: Option<(String, Version<Bounds>)>,
+    number: Option<Was<i32>>,
+    bounds: Option<(String, Was<Bounds>)>,
 }
 
+/// A part of a target, and the version that a write decided on it is fenced by.
 #[derive(Debug)]
-struct Version<T> {
+struct Was<T> {
     uid: String,
     resource_version: String,
     value: T,
@@ -86,13 +87,13 @@ impl HandedBack {
             self.0.remove(&target.workload);
             return;
         }
-        let number = target.found.as_ref().map(|found| Version {
+        let number = target.found.as_ref().map(|found| Was {
             uid: found.uid.clone(),
             resource_version: found.resource_version.clone(),
             value: found.replicas,
         });
         let bounds = bounded(target, baseline).map(|hpa| {
-            let version = Version {
+            let version = Was {
                 uid: hpa.uid.clone(),
                 resource_version: hpa.resource_version.clone(),
                 value: hpa.bounds,
@@ -164,7 +165,7 @@ impl Left {
     }
 }
 
-impl<T: PartialEq> Version<T> {
+impl<T: PartialEq> Was<T> {
     fn against(&self, resource_version: &str, value: &T, ours: bool) -> State {
         if !older(&self.resource_version, resource_version) {
             State::Open

@@ -88,6 +88,7 @@ pub(crate) enum What {
 
 /// A case.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // each says another thing of a case, and all go together
 pub(crate) struct Case {
     pub(crate) name: String,
     /// Whether it belongs to every test run.
