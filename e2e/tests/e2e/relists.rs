@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use brownout::api::conditions::TARGET_NOT_FOUND;
+use e2e::audit::Mark;
 use e2e::fault_proxy::{Fault, FaultProxy, Rule, WatchFault};
 use e2e::harness::{Ctx, trial};
 use e2e::operator::Operator;
@@ -32,6 +33,9 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 /// How often a watch is begun anew at least, and what a busy machine needs beyond that.
 const LISTED_WITHIN: Duration = Duration::from_secs(40);
+
+/// Nothing is asked for so long once what led here is over.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// A policy at level 1 that scales a Deployment with an autoscaler and a `StatefulSet`, its operator behind a
 /// proxy.
@@ -164,6 +168,12 @@ async fn of_the_same(ctx: Ctx) -> Result<()> {
     // a frame that concerns nobody breaks the watch
     let touch = json!({"metadata": {"annotations": {"brownout-e2e/touch": "yes"}}});
     let (params, touch) = (PatchParams::default(), Patch::Merge(touch));
+    await_condition("the last of the escalation", SOON, || async {
+        let mark = audit.mark()?;
+        tokio::time::sleep(QUIET).await;
+        Ok(looks(ctx, mark)?.is_empty().then_some(()))
+    })
+    .await?;
     let mark = audit.mark()?;
     scene
         .amid_outage("deployments", async || {
@@ -199,14 +209,17 @@ async fn of_the_same(ctx: Ctx) -> Result<()> {
     // Whatever a list led to has happened by then: its effect is the last in line.
     ctx.apply(&workload("Deployment", "last", 1)).await?;
     scene.delete::<Deployment>("deployments", "last").await?;
-    let asked = audit.since(mark)?;
-    let user = ctx.operator_user();
-    let about: Vec<String> = asked
-        .iter()
-        .filter(|event| event.user.username == user)
-        .filter(|event| event.is_write() || event.verb == "get")
-        .map(ToString::to_string)
-        .collect();
+    let about = looks(ctx, mark)?;
     ensure!(about.is_empty(), "it was looked at: {about:?}");
     Ok(())
+}
+
+/// What the operator has read by name or written, as it does when it looks at a policy.
+fn looks(ctx: &Ctx, mark: Mark) -> Result<Vec<String>> {
+    let (asked, user) = (ctx.cluster().audit()?.since(mark)?, ctx.operator_user());
+    let looks = asked
+        .iter()
+        .filter(|event| event.user.username == user)
+        .filter(|event| event.is_write() || event.verb == "get");
+    Ok(looks.map(ToString::to_string).collect())
 }
