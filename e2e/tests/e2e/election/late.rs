@@ -188,7 +188,7 @@ async fn lands(ctx: Ctx, to: i32) -> Result<()> {
     scene.hand_back().await?;
     let version = version(&scene.ctx).await?;
     ensure!(scene.arrives().await? == 200, "it was refused");
-    put_right(&scene.ctx, &version).await?;
+    put_right(&scene.ctx, version.as_ref()).await?;
     scene.settles().await
 }
 
@@ -200,9 +200,9 @@ async fn version(ctx: &Ctx) -> Result<Option<String>> {
         .resource_version())
 }
 
-async fn put_right(ctx: &Ctx, before: &Option<String>) -> Result<()> {
+async fn put_right(ctx: &Ctx, before: Option<&String>) -> Result<()> {
     await_condition("the Deployment to be put right", PUT_RIGHT, || async {
-        let landed = version(ctx).await? != *before;
+        let landed = version(ctx).await?.as_ref() != before;
         Ok((landed && replicas(ctx, "worker").await? == 3).then_some(()))
     })
     .await
