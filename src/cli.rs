@@ -77,4 +77,24 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    /// Comments become help, and a terminal shows Markdown as it is written.
+    #[test]
+    fn no_help_shows_markdown() {
+        let mut commands = vec![Cli::command()];
+        let mut seen = 0;
+        while let Some(mut command) = commands.pop() {
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                let marks: Vec<&str> = help
+                    .lines()
+                    .filter(|line| line.contains('`') || line.contains("**") || line.contains("]("))
+                    .collect();
+                assert!(marks.is_empty(), "{}: {marks:#?}", command.get_name());
+            }
+            commands.extend(command.get_subcommands().cloned());
+            seen += 1;
+        }
+        assert!(seen >= 4, "the command itself and three more");
+    }
 }

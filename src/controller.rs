@@ -21,6 +21,7 @@ mod former;
 mod gauges;
 mod hand;
 mod kept;
+mod late;
 mod live;
 mod namespaces;
 mod observe;
@@ -28,6 +29,7 @@ mod rebuild;
 mod reconcile;
 mod record;
 mod release;
+mod relist;
 mod report;
 mod restore;
 mod rewatch;
@@ -122,7 +124,7 @@ pub async fn run(
     let mut parts = Vec::new();
     let mut scopes = Vec::new();
     for namespace in namespaces(&options) {
-        let (scope, writers) = Scope::new(namespace);
+        let (scope, writers) = Scope::new(namespace, options.selector.clone());
         let (kick, kicked) = mpsc::unbounded_channel();
         parts.push((scope.clone(), writers, kicked));
         scopes.push(ScopeHandle { scope, kick });
@@ -156,6 +158,7 @@ pub async fn run(
         ready: watch::Sender::new(false),
         started: Time::from(Timestamp::now()),
         waiting: takeover::Waiting::default(),
+        listed: takeover::Listed::default(),
         leadership: elector
             .as_ref()
             .map_or_else(Leadership::undisputed, Elector::leadership),
@@ -170,16 +173,8 @@ pub async fn run(
         )
     };
     let sources = sources::follow(&context, source_writer, changes);
-    let selector = options.selector.as_deref();
     let controllers = parts.into_iter().map(|(scope, writers, kicked)| {
-        control(
-            Arc::clone(&context),
-            scope,
-            selector.map(str::to_owned),
-            writers,
-            kicked,
-            stop.clone(),
-        )
+        control(Arc::clone(&context), scope, writers, kicked, stop.clone())
     });
     let decider = decider::run(Arc::clone(&context), observations);
     let becoming_ready = become_ready(&context);
@@ -214,12 +209,11 @@ fn namespaces(options: &Options) -> Vec<Option<String>> {
 async fn control(
     context: Arc<Context>,
     scope: Scope,
-    selector: Option<String>,
     writers: Writers,
     kicked: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
     stop: CancellationToken,
 ) {
-    let mut triggers = scope.watch(&context.client, selector.as_deref(), writers);
+    let mut triggers = scope.watch(&context.client, writers);
     if !standby::wait_for_turn(&context, &scope, &mut triggers, &stop).await {
         return;
     }

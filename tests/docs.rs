@@ -31,6 +31,7 @@ fn each_reason_of_not_ready_has_a_row_and_each_row_a_reason() {
         c::TARGET_NOT_FOUND,
         c::TARGET_CONFLICT,
         c::TARGET_CONTESTED,
+        c::TARGET_UNREADABLE,
         c::FORBIDDEN,
     ]);
     let text = read("docs/operations.md");

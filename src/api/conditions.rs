@@ -34,6 +34,8 @@ pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
 pub const TARGET_CONFLICT: &str = "TargetConflict";
 /// Not Ready: someone keeps setting a workload back.
 pub const TARGET_CONTESTED: &str = "TargetContested";
+/// Not Ready: what a workload needs cannot be read just now.
+pub const TARGET_UNREADABLE: &str = "TargetUnreadable";
 /// Not Ready: the operator lacks a right.
 pub const FORBIDDEN: &str = "Forbidden";
 

@@ -154,10 +154,16 @@ pub struct SecretName {
 }
 
 /// A short-lived token of the operator's own service account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.audience.matches('^([^:]*://)?kubernetes[.]default([.:/]|$)')")
+        .message("serviceAccountToken.audience must not be the API server's, whose tokens are sent nowhere else: write the audience that the metrics server expects, such as prometheus")
+        .field_path(".audience"),
+)]
 pub struct ServiceAccountToken {
-    /// The audience the token is for, as the server expects it. At most 253 characters.
+    /// The audience the token is for, as the server expects it, and not the API server's own
+    /// (kubernetes.default.svc). At most 253 characters.
     #[schemars(length(min = 1, max = 253))]
     pub audience: String,
 }
@@ -338,6 +344,20 @@ mod tests {
         }
         let spec: MetricsSourceSpec = serde_json::from_value(spec).expect("a spec");
         spec.allows(namespace, &BTreeMap::from([("team".into(), team.into())]))
+    }
+
+    /// What it says is tried on a real API server; that it is there is seen here.
+    #[test]
+    fn the_api_servers_own_audience_has_a_rule() {
+        let crd = serde_json::to_value(<MetricsSource as kube::CustomResourceExt>::crd());
+        let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/prometheus/properties/auth\
+                    /properties/serviceAccountToken/x-kubernetes-validations/0";
+        let crd = crd.expect("a definition");
+        let rule = crd.pointer(path).expect("a rule");
+        let text = |field: &str| rule[field].as_str().unwrap_or_default().to_owned();
+        assert!(text("rule").contains("kubernetes[.]default"), "{rule}");
+        assert!(text("message").contains("write the audience"), "{rule}");
+        assert_eq!(text("fieldPath"), ".audience");
     }
 
     #[test]

@@ -14,9 +14,10 @@ use crate::telemetry::{self, LogFormat};
 
 /// Options of `brownout controller`.
 #[derive(Debug, ClapArgs)]
+#[allow(clippy::doc_markdown)] // the help shows what is written here as it is, backticks too
 pub struct Args {
     /// Prometheus to ask, as the source named "default": http://HOST:PORT, with a path where it has one.
-    /// A `MetricsSource` of that name stands over it
+    /// A MetricsSource of that name stands over it
     #[arg(long, env = "BROWNOUT_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: Option<String>,
     /// Where /metrics, /healthz and /readyz are served
@@ -27,7 +28,7 @@ pub struct Args {
         value_name = "HOST:PORT"
     )]
     metrics_address: SocketAddr,
-    /// Where the live JSON is served, /v1/policies; keep it from tenants by a `NetworkPolicy`
+    /// Where the live JSON is served, /v1/policies; keep it from tenants by a NetworkPolicy
     #[arg(
         long,
         env = "BROWNOUT_ADMIN_ADDRESS",
@@ -43,7 +44,7 @@ pub struct Args {
         value_name = "NAMESPACE"
     )]
     namespaces: Vec<String>,
-    /// Where the Secrets are that `MetricsSource`s name: the operator's own namespace, which it knows in a pod
+    /// Where the Secrets are that MetricsSources name: the operator's own namespace, which it knows in a pod
     #[arg(long, env = "BROWNOUT_SECRETS_NAMESPACE", value_name = "NAMESPACE")]
     secrets_namespace: Option<String>,
     /// Only policies with these labels, such as shard=a: operators share a cluster by it

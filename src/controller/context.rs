@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::sources::Sources;
 use super::standing::Standings;
-use super::takeover::Waiting;
+use super::takeover::{Listed, Waiting};
 use super::watches::{Guarded, Scope};
 use crate::election::Leadership;
 use crate::metrics::Metrics;
@@ -37,6 +37,8 @@ pub struct Context {
     pub leadership: Leadership,
     /// Policies that another operator may have acted on, and whose watches are behind.
     pub waiting: Waiting,
+    /// The policies as they were when this operator's turn came.
+    pub listed: Listed,
 }
 
 /// A scope and the way to have one of its policies reconciled.

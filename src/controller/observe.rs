@@ -24,6 +24,8 @@ pub struct Observed {
     pub config_map: FlagsMap,
     /// Every workload that a rung names or a baseline is held of.
     pub targets: Vec<Target>,
+    /// Those that another policy names too, or holds a baseline of.
+    pub shared: Vec<Workload>,
     /// The first failure to read about a target that trying again may cure.
     pub retry: Option<ApiError>,
 }
@@ -52,10 +54,14 @@ pub async fn observe(
         .collect();
     let config_map = config_map(&context.client, object, &policy.config_map, &others).await;
     let config_map = match config_map {
-        Err(err @ ApiError::Forbidden(_)) => {
-            tracing::warn!(error = %err, name = policy.config_map, "a ConfigMap may not be read");
+        Err(ApiError::Forbidden(denied)) => {
+            tracing::warn!(
+                error = denied,
+                name = policy.config_map,
+                "a ConfigMap may not be read"
+            );
             let what = format!("ConfigMap {}", policy.config_map);
-            FlagsMap::Forbidden(words::unreadable(&err, &what))
+            FlagsMap::Forbidden(words::denied(&denied, &what))
         }
         other => other?,
     };
@@ -78,8 +84,11 @@ pub async fn observe(
             retry = retry.or(Some(err));
         }
     }
+    let named = |workload: &&Workload| rivals::others_name(object, &others, workload);
+    let all = targets.iter().map(|target| &target.workload);
     Ok(Observed {
         config_map,
+        shared: all.filter(named).cloned().collect(),
         targets,
         retry,
     })

@@ -16,7 +16,7 @@ use super::watches::Guarded;
 use super::{admit, events, finalizer, former, gauges, release, takeover, verify};
 use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
 use crate::plan::{Plan, Refusal, Situation, Wanted, plan};
-use crate::policy::{Mode, Policy};
+use crate::policy::{Mode, Policy, Workload};
 use crate::prometheus::poller::PolicyKey;
 use crate::time::Time;
 
@@ -70,6 +70,7 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         },
     };
     let observed = observe::observe(context, &object, &policy, &key).await?;
+    take_back_what_came_late(context, &key, &observed);
     let Some(mut plan) = make_plan(context, &key, &policy, &object, &observed) else {
         return Ok(Action::await_change());
     };
@@ -154,6 +155,27 @@ async fn refuse(
         events::publish(context, object, vec![notice]).await;
     }
     Ok(Action::await_change())
+}
+
+/// The baselines of targets that a late write has moved are held again: the plan gives them back.
+fn take_back_what_came_late(context: &Context, key: &PolicyKey, observed: &Observed) {
+    let now = context.now();
+    context.standings.with(key, |standing| {
+        let alone = |workload: &Workload| !observed.shared.contains(workload);
+        let moved =
+            standing
+                .handed_back
+                .look(&observed.targets, &standing.baselines, alone, now);
+        for baseline in &moved {
+            let Workload { kind, name } = &baseline.workload;
+            tracing::warn!(
+                namespace = key.namespace,
+                policy = key.name,
+                "a write came late to {kind} {name}, which had been handed back: it is given back again"
+            );
+        }
+        standing.baselines.extend(moved);
+    });
 }
 
 fn make_plan(

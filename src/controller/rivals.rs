@@ -32,6 +32,16 @@ pub fn holder_of_target<'a>(
         .map(|(_, other)| other.name_any())
 }
 
+/// Whether another policy names a workload too, or holds a baseline of it, whoever holds the workload.
+pub fn others_name(
+    me: &BotDegradationPolicy,
+    others: &[&BotDegradationPolicy],
+    workload: &Workload,
+) -> bool {
+    let mut others = others.iter().filter(|other| other.uid() != me.uid());
+    others.any(|other| names(other, workload) || has_baseline(other, workload))
+}
+
 /// The policy that holds the flags `ConfigMap` of `me`, where that is another one. The one whose
 /// label it bears holds it; else the older one.
 pub fn holder_of_config_map<'a>(

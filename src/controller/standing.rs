@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 
 use super::hand::Pin;
+use super::late::HandedBack;
 use super::observe;
 use super::record::{Record, words};
 use super::restore::Remembered;
@@ -64,6 +65,8 @@ pub struct Standing {
     pub written: HashMap<Workload, Written>,
     /// How this process last set the autoscaler of each workload.
     pub set: HashMap<Workload, SetAutoscaler>,
+    /// Targets that a late write may still find as they were.
+    pub handed_back: HandedBack,
     /// Baselines, as status will have them.
     pub baselines: Vec<Baseline>,
     /// Events to publish with the next report.
@@ -182,6 +185,7 @@ impl Standing {
             advice_told: remembered.generation == Some(generation),
             written: HashMap::new(),
             set: HashMap::new(),
+            handed_back: HandedBack::default(),
             baselines: remembered.baselines,
             notices: Vec::new(),
             newest: Some(Arc::new(object.clone())),
@@ -345,6 +349,7 @@ impl Standing {
 
     /// Takes in what was written about a workload.
     pub fn moved(&mut self, workload: Workload, moved: Moved) {
+        self.handed_back.wrote(&workload, &moved);
         match moved {
             Moved::Scaled(written) => _ = self.written.insert(workload, written),
             Moved::Set(set) => _ = self.set.insert(workload, set),

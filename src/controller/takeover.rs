@@ -2,11 +2,16 @@
 //!
 //! A standby's stores may lag the last leader's last writes, and nothing says how far: an idle watch looks
 //! like one that is behind. To begin from them would be to restore a level that is no longer the one
-//! published. So each policy that is new to this process is read again, with the workloads it moves: reads
+//! published. So each policy that is new to this process is read again, with the workloads it moves, and the
+//! others of its namespace are held against a list, since one of them may hold what it names: reads
 //! made after the Lease was acquired, of which the API server promises that they are consistent. That costs
-//! one GET per policy and workload, once, 16 at a time; listing each kind anew costs all of a cluster's
+//! one GET per policy and workload and one list per namespace, once, 16 at a time; listing each kind anew costs all of a cluster's
 //! workloads, of which policies name few, and waiting for the watches' bookmarks takes a minute.
 //! (`ConfigMap`s are read by GET before each plan anyway.)
+
+mod rivals;
+
+pub use rivals::Listed;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +54,7 @@ impl Waiting {
 ///
 /// # Errors
 ///
-/// `Changed` where the watch of its workloads is behind, for a while: it is tried again soon.
+/// `Changed` where the watch of its workloads or of other policies is behind, for a while: it is tried again soon.
 pub async fn read_again(
     context: &Context,
     object: BotDegradationPolicy,
@@ -72,7 +77,7 @@ pub async fn read_again(
             tracing::warn!(
                 namespace = key.namespace,
                 policy = key.name,
-                "the watches of its workloads are still behind after {PATIENCE:?}: it goes on with what they tell"
+                "the watches of its workloads or of other policies are still behind after {PATIENCE:?}: it goes on with what they tell"
             );
         }
         Err(err) => return Err(err),
@@ -93,7 +98,7 @@ async fn are_seen(
         let seen = is_autoscaler_seen(context, &key.namespace, &workload, autoscaler).await;
         unless_forbidden(seen)?;
     }
-    Ok(())
+    unless_forbidden(rivals::are_seen(context, key).await)
 }
 
 /// What may not be read cannot be compared either, and waiting cures it not: the plan says what is missing,
@@ -103,7 +108,7 @@ fn unless_forbidden(seen: Result<(), ApiError>) -> Result<(), ApiError> {
         Err(ApiError::Forbidden(words)) => {
             tracing::warn!(
                 error = words,
-                "a workload cannot be compared with its watch"
+                "what another operator wrote cannot be compared with a watch"
             );
             Ok(())
         }

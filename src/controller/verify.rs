@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::ApiError;
 use super::{autoscalers, words, workloads};
-use crate::plan::{Baseline, Kept, Plan, Refusal, Write};
+use crate::plan::{Baseline, Kept, Plan, Write};
 use crate::prometheus::poller::PolicyKey;
 
 /// Sees to it that the baselines a plan would record are those of now, and takes out of the plan what is
@@ -35,10 +35,7 @@ pub async fn new_baselines(
 fn leave_out(plan: &mut Plan, baseline: &Baseline, err: ApiError, what: &str) -> Option<ApiError> {
     plan.leave_out(&baseline.workload);
     if !matches!(err, ApiError::Changed) {
-        plan.refusals.push(Refusal {
-            reason: "Forbidden",
-            message: words::unreadable(&err, what),
-        });
+        plan.refusals.push(words::unreadable(&err, what));
     }
     // A right is looked at again like all that keeps a policy from being Ready.
     (!matches!(err, ApiError::Forbidden(_))).then_some(err)

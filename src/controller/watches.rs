@@ -18,6 +18,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource, ResourceExt};
 
 use super::autoscalers;
+use super::relist::with_vanished;
 use super::rewatch::{Pauses, guarded, readable, watcher};
 use super::sources::Unreadable;
 use crate::api::{BotDegradationPolicy, MetricsSource};
@@ -33,6 +34,8 @@ pub type Guarded = DeserializeGuard<BotDegradationPolicy>;
 pub struct Scope {
     /// The namespace; `None` is all.
     pub namespace: Option<String>,
+    /// Labels that a policy must have to be ours.
+    pub selector: Option<String>,
     /// Policies, as the watch last saw them.
     pub policies: Store<Guarded>,
     /// Deployments, pruned to what scaling needs.
@@ -43,9 +46,10 @@ pub struct Scope {
     pub autoscalers: Store<HorizontalPodAutoscaler>,
 }
 
-/// The five writers behind a scope's stores.
+/// The five writers behind a scope's stores. That of `ConfigMaps` is asked only for what a new list lacks.
 pub struct Writers {
     policies: Writer<Guarded>,
+    config_maps: Writer<PartialObjectMeta<ConfigMap>>,
     deployments: Writer<Deployment>,
     stateful_sets: Writer<StatefulSet>,
     autoscalers: Writer<HorizontalPodAutoscaler>,
@@ -70,15 +74,17 @@ pub struct Triggers {
 
 impl Scope {
     /// An empty scope and the writers that fill it.
-    pub fn new(namespace: Option<String>) -> (Self, Writers) {
+    pub fn new(namespace: Option<String>, selector: Option<String>) -> (Self, Writers) {
         let writers = Writers {
             policies: Writer::default(),
+            config_maps: Writer::default(),
             deployments: Writer::default(),
             stateful_sets: Writer::default(),
             autoscalers: Writer::default(),
         };
         let scope = Self {
             namespace,
+            selector,
             policies: writers.policies.as_reader(),
             deployments: writers.deployments.as_reader(),
             stateful_sets: writers.stateful_sets.as_reader(),
@@ -93,43 +99,55 @@ impl Scope {
     }
 
     /// Starts the watches.
-    pub fn watch(&self, client: &Client, selector: Option<&str>, writers: Writers) -> Triggers {
+    pub fn watch(&self, client: &Client, writers: Writers) -> Triggers {
         let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
         let selected = watcher::Config {
-            label_selector: selector.map(Into::into),
+            label_selector: self.selector.clone(),
             ..Default::default()
         };
         let all = watcher::Config::default();
+        let maps = writers.config_maps.as_reader();
         Triggers {
-            policies: guarded(self.api(client), selected)
-                .backoff(Pauses::default())
-                // None, not an empty list: that would reset them with the next write.
-                .modify(|policy: &mut Guarded| policy.meta_mut().managed_fields = None)
-                .reflect(writers.policies)
-                .touched_objects()
-                .boxed(),
-            config_maps: watcher(self.api::<PartialObjectMeta<ConfigMap>>(client), ours)
-                .backoff(Pauses::default())
-                .touched_objects()
-                .boxed(),
-            deployments: scalable(
-                watcher(self.api(client), all.clone())
-                    .modify(prune_deployment)
-                    .reflect(writers.deployments),
-                |deployment| deployment.spec.as_ref().and_then(|spec| spec.replicas),
-            ),
-            stateful_sets: scalable(
-                watcher(self.api(client), all.clone())
-                    .modify(prune_stateful_set)
-                    .reflect(writers.stateful_sets),
-                |set| set.spec.as_ref().and_then(|spec| spec.replicas),
-            ),
-            autoscalers: relevant(
-                watcher(self.api(client), all)
-                    .modify(autoscalers::prune)
-                    .reflect(writers.autoscalers),
-                autoscalers::fingerprint,
-            ),
+            policies: {
+                let events = guarded(self.api(client), selected)
+                    .backoff(Pauses::default())
+                    // None, not an empty list: that would reset them with the next write.
+                    .modify(|policy: &mut Guarded| policy.meta_mut().managed_fields = None);
+                with_vanished(events, self.policies.clone())
+                    .reflect(writers.policies)
+                    .touched_objects()
+                    .boxed()
+            },
+            config_maps: {
+                let events = watcher(self.api::<PartialObjectMeta<ConfigMap>>(client), ours)
+                    .modify(|map| prune_metadata(&mut map.metadata));
+                let events = with_vanished(events, maps).reflect(writers.config_maps);
+                relevant(events, |map, hasher| {
+                    map.metadata.resource_version.hash(hasher);
+                })
+            },
+            deployments: {
+                let events = watcher(self.api(client), all.clone()).modify(prune_deployment);
+                scalable(
+                    with_vanished(events, self.deployments.clone()).reflect(writers.deployments),
+                    |deployment| deployment.spec.as_ref().and_then(|spec| spec.replicas),
+                )
+            },
+            stateful_sets: {
+                let events = watcher(self.api(client), all.clone()).modify(prune_stateful_set);
+                scalable(
+                    with_vanished(events, self.stateful_sets.clone())
+                        .reflect(writers.stateful_sets),
+                    |set| set.spec.as_ref().and_then(|spec| spec.replicas),
+                )
+            },
+            autoscalers: {
+                let events = watcher(self.api(client), all).modify(autoscalers::prune);
+                relevant(
+                    with_vanished(events, self.autoscalers.clone()).reflect(writers.autoscalers),
+                    autoscalers::fingerprint,
+                )
+            },
         }
     }
 

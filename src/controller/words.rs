@@ -3,6 +3,8 @@
 //! them; status would then be written each time. The log has them in full.
 
 use super::error::ApiError;
+use crate::api::conditions;
+use crate::plan::Refusal;
 
 const IN_LOG: &str = "the operator's log has its words";
 
@@ -16,18 +18,27 @@ pub fn refusal(words: &str) -> String {
 }
 
 /// Why an object that a target needs cannot be read, for status. `what` names its kind and itself.
-pub fn unreadable(err: &ApiError, what: &str) -> String {
+pub fn unreadable(err: &ApiError, what: &str) -> Refusal {
     match err {
-        ApiError::Forbidden(words) => {
-            format!(
-                "the operator may not read the {what}: 403 Forbidden, {}",
-                refusal(words)
-            )
-        }
-        _ => format!(
-            "the {what} cannot be read, the operator's log says why: its target is left as it is, and this is tried again"
-        ),
+        ApiError::Forbidden(words) => Refusal {
+            reason: conditions::FORBIDDEN,
+            message: denied(words, what),
+        },
+        _ => Refusal {
+            reason: conditions::TARGET_UNREADABLE,
+            message: format!(
+                "the {what} cannot be read, the operator's log says why: its target is left as it is, and this is tried again"
+            ),
+        },
     }
+}
+
+/// That an object may not be read: a right would cure it.
+pub fn denied(words: &str, what: &str) -> String {
+    format!(
+        "the operator may not read the {what}: 403 Forbidden, {}",
+        refusal(words)
+    )
 }
 
 /// `admission webhook "NAME" denied the request: ...`, of which only the name is sure to stay.

@@ -7,7 +7,7 @@ mod keep;
 
 pub(super) use keep::{UNNAMED, bounds_then, chose, give_back, keep, set, stray};
 
-use super::Owner;
+use super::{Owner, Refusal};
 
 /// The bounds of a `HorizontalPodAutoscaler`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct Autoscaling {
     pub hpas: Vec<Hpa>,
     /// KEDA's `ScaledObject`, where there is one that made an autoscaler or that the baseline names.
     pub scaled_object: Option<ScaledObject>,
-    /// Why it cannot be told: a sentence that does not change by itself.
-    pub unreadable: Option<String>,
+    /// Why it cannot be told, in a sentence that does not change by itself.
+    pub unreadable: Option<Refusal>,
 }
 
 /// A `HorizontalPodAutoscaler` as it is.
@@ -117,9 +117,6 @@ impl Autoscaling {
 
     /// Why nothing is done with a workload whose holder is unclear.
     pub(super) fn why_unclear(&self) -> String {
-        if let Some(words) = &self.unreadable {
-            return words.clone();
-        }
         let hpas = self.hpas.iter().filter(|hpa| hpa.holds);
         let hpas = hpas.map(|hpa| format!("the HorizontalPodAutoscaler {}", hpa.name));
         let object = self.scaled_object.as_ref();

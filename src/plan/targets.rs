@@ -200,10 +200,10 @@ fn restore(
     if baseline.contested_by.is_some() && situation.level() > 0 {
         return leave_alone(situation, target, baseline, plan);
     }
-    if let (Some(words), Some(_)) = (&target.autoscaling.unreadable, &baseline.autoscaler) {
+    if let (Some(refusal), Some(_)) = (&target.autoscaling.unreadable, &baseline.autoscaler) {
         // What may not be read cannot be given back, and must not be forgotten.
         if matches!(situation.wanted, Wanted::HandBack) {
-            plan.refusals.push(forbidden(words));
+            plan.refusals.push(refusal.clone());
         }
         plan.keep(Some(baseline));
         return Vec::new();
@@ -336,8 +336,8 @@ fn conflict(target: &Target, holder: &str) -> Refusal {
 }
 
 fn unclear(target: &Target) -> Refusal {
-    if let Some(words) = &target.autoscaling.unreadable {
-        return forbidden(words);
+    if let Some(refusal) = &target.autoscaling.unreadable {
+        return refusal.clone();
     }
     let Workload { kind, name } = &target.workload;
     Refusal {
@@ -347,12 +347,5 @@ fn unclear(target: &Target) -> Refusal {
              neither follows its metrics. Keep one of them, or take the target out of spec.levels",
             target.autoscaling.why_unclear()
         ),
-    }
-}
-
-fn forbidden(words: &str) -> Refusal {
-    Refusal {
-        reason: "Forbidden",
-        message: words.to_owned(),
     }
 }

@@ -26,6 +26,9 @@ pub enum Fault {
     },
     /// The request is carried out later: it reaches the server after so long.
     Late(Duration),
+    /// The request is held on the way until [`let_go`](super::Script::let_go), and then carried out, whether
+    /// who sent it still waits or is gone.
+    Held,
     /// Of a list: one item that no type of ours can hold.
     Unreadable,
     /// Something is wrong with the frames of a watch that is open.

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use tokio::sync::watch;
 
 use super::fault::{Fault, Rule, WatchFault};
 use super::request::Asked;
@@ -11,13 +12,18 @@ use crate::wait::await_condition;
 
 /// The rules in force, and what was asked.
 #[derive(Default)]
-pub struct Script(Mutex<State>);
+pub struct Script {
+    state: Mutex<State>,
+    /// How often what is held has been let go.
+    let_go: watch::Sender<u64>,
+}
 
 #[derive(Default)]
 struct State {
     rules: Vec<Counted>,
     hits: usize,
     seen: Vec<Seen>,
+    arrived: Vec<(Asked, u16)>,
 }
 
 struct Counted {
@@ -71,6 +77,38 @@ impl Script {
         self.lock().seen.clone()
     }
 
+    /// Lets everything go on that is held.
+    pub fn let_go(&self) {
+        self.let_go.send_modify(|times| *times += 1);
+    }
+
+    /// Waits until what was held has been answered by the API server, and gives each with its HTTP status.
+    pub async fn await_arrived(
+        &self,
+        count: usize,
+        deadline: Duration,
+    ) -> Result<Vec<(Asked, u16)>> {
+        await_condition(&format!("{count} late requests"), deadline, || async {
+            let arrived = self.lock().arrived.clone();
+            Ok((arrived.len() >= count).then_some(arrived))
+        })
+        .await
+    }
+
+    /// Until the next time that what is held is let go.
+    pub(super) fn held(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut let_go = self.let_go.subscribe();
+        async move {
+            // An error says that the script is gone, and with it whoever would let go.
+            let_go.changed().await.ok();
+        }
+    }
+
+    /// What was held has been answered.
+    pub(super) fn arrived(&self, asked: Asked, status: u16) {
+        self.lock().arrived.push((asked, status));
+    }
+
     /// What befalls a request.
     pub(super) fn befalls(&self, asked: &Asked) -> Option<Fault> {
         let mut state = self.lock();
@@ -105,7 +143,7 @@ impl Script {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

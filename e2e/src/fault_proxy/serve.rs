@@ -29,7 +29,8 @@ pub(super) async fn serve(
     let body = to_bytes(Body::new(body), LARGEST).await?.to_vec();
     pass_on(&mut head.headers);
     let request = Request::from_parts(head, kube::client::Body::from(body));
-    let forward = || async {
+    let upstream = upstream.clone();
+    let forward = async move || {
         let answer = upstream.send(request).await?;
         let (mut head, body) = answer.into_parts();
         head.headers.remove(header::TRANSFER_ENCODING);
@@ -71,6 +72,18 @@ pub(super) async fn serve(
             script.hit();
             tokio::time::sleep(by).await;
             forward().await
+        }
+        Fault::Held => {
+            let (held, script) = (script.held(), Arc::clone(script));
+            script.hit();
+            // In a task of its own: what was sent is on its way, whatever becomes of the sender.
+            let late = tokio::spawn(async move {
+                held.await;
+                let answer = forward().await?;
+                script.arrived(asked, answer.status().as_u16());
+                Ok(answer)
+            });
+            late.await?
         }
         Fault::Unreadable => {
             script.hit();

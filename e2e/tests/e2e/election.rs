@@ -15,6 +15,7 @@ use crate::faults_support::{INTERVAL, at, await_live, await_ticks, evaluated_at,
 use crate::support::{PolicyYaml, SOON, await_level, await_ready, await_replicas, workload};
 
 mod faults;
+mod late;
 mod support;
 
 use support::{Pair, holder, lease_writes, tell};
@@ -32,6 +33,11 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("election_frozen_leader_is_deposed", faults::frozen_leader),
         trial("election_cut_off_leader_is_deposed", faults::cut_off_leader),
         trial("election_writes_that_were_held_up", faults::writes_held_up),
+        trial("election_late_flags_are_refused", late::flags_refused),
+        trial("election_late_scale_is_refused", late::scale_refused),
+        trial("election_late_scale_after_hand_back", late::scale_lands),
+        trial("election_late_scale_to_zero", late::scale_to_zero_lands),
+        trial("election_late_bounds_after_hand_back", late::bounds_land),
     ]
 }
 

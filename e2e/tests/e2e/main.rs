@@ -24,6 +24,7 @@ mod pins;
 mod queries;
 mod readme;
 mod recorded;
+mod relists;
 mod replicas;
 mod restarts;
 mod rights;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
             rights_busy::tests(),
             rights_pin::tests(),
             faults_answers::tests(),
+            relists::tests(),
             faults_down::tests(),
             live_and_replay::tests(),
             modes::tests(),

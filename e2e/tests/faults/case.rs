@@ -2,6 +2,9 @@
 
 use e2e::fault_proxy::Rule;
 
+/// As the API server names them.
+pub(crate) const AUTOSCALERS: &str = "horizontalpodautoscalers";
+
 /// Where in the story the fault begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -21,22 +24,24 @@ pub(crate) enum Stage {
     Change(Kind),
 }
 
-/// What the operator watches.
+/// What the operator watches: each case holds that it watches nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Policies,
     ConfigMaps,
     Deployments,
     StatefulSets,
+    Autoscalers,
     MetricsSources,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Policies,
         Self::ConfigMaps,
         Self::Deployments,
         Self::StatefulSets,
+        Self::Autoscalers,
         Self::MetricsSources,
     ];
 
@@ -47,6 +52,7 @@ impl Kind {
             Self::ConfigMaps => "configmaps",
             Self::Deployments => "deployments",
             Self::StatefulSets => "statefulsets",
+            Self::Autoscalers => "autoscalers",
             Self::MetricsSources => "metricssources",
         }
     }
@@ -55,6 +61,7 @@ impl Kind {
     pub(crate) fn resource(self) -> &'static str {
         match self {
             Self::Policies => "botdegradationpolicies",
+            Self::Autoscalers => AUTOSCALERS,
             other => other.name(),
         }
     }
@@ -81,12 +88,15 @@ pub(crate) enum What {
 
 /// A case.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // each says another thing of a case, and all go together
 pub(crate) struct Case {
     pub(crate) name: String,
     /// Whether it belongs to every test run.
     pub(crate) everyday: bool,
     pub(crate) stage: Stage,
     pub(crate) what: What,
+    /// Whether one of the workloads has an autoscaler.
+    pub(crate) autoscaled: bool,
     /// Whether another policy must go on being decided on meanwhile.
     pub(crate) neighbour_goes_on: bool,
     /// The object is changed in passing afterwards: a lost frame is made good by the next one.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use e2e::fault_proxy::{Fault, Rule, WatchFault};
 
-use crate::case::{Case, Kind, Stage, What};
+use crate::case::{AUTOSCALERS, Case, Kind, Stage, What};
 
 /// Of every kind of fault and of every kind of request at least one, for every test run. The rest differs
 /// from these in combination only.
-const EVERYDAY: [&str; 25] = [
+const EVERYDAY: [&str; 29] = [
+    "answer/bounds-patch/reset-after",
     "answer/events-post/silence-before",
     "answer/finalizer-patch/409",
     "answer/flags-get/404",
@@ -26,7 +27,10 @@ const EVERYDAY: [&str; 25] = [
     "answer/workload-get/reset-before",
     "crash/delete/after/2",
     "crash/escalate/before/3",
+    "crash/escalate-autoscaled/after/3",
     "crash/recover/after/2",
+    "watch/autoscalers/drop",
+    "watch/autoscalers/gone-until-listed",
     "watch/configmaps/half",
     "watch/deployments/garbage",
     "watch/metricssources/unreadable",
@@ -51,6 +55,7 @@ fn case(name: String, stage: Stage, what: What) -> Case {
         everyday: false,
         stage,
         what,
+        autoscaled: stage == Stage::Change(Kind::Autoscalers),
         neighbour_goes_on: false,
         touch: false,
     }
@@ -127,7 +132,7 @@ type Request = (
     Option<&'static str>,
 );
 
-const REQUESTS: [Request; 26] = [
+const REQUESTS: [Request; 31] = [
     (
         "finalizer-patch",
         Stage::Create,
@@ -258,6 +263,41 @@ const REQUESTS: [Request; 26] = [
         None,
     ),
     (
+        "bounds-patch",
+        Stage::Escalate,
+        "patch horizontalpodautoscalers",
+        Some("crew"),
+        None,
+    ),
+    (
+        "restore-bounds",
+        Stage::Recover,
+        "patch horizontalpodautoscalers",
+        Some("crew"),
+        None,
+    ),
+    (
+        "release-bounds",
+        Stage::Delete,
+        "patch horizontalpodautoscalers",
+        Some("crew"),
+        None,
+    ),
+    (
+        "list-autoscalers",
+        Stage::Start,
+        "list horizontalpodautoscalers",
+        None,
+        None,
+    ),
+    (
+        "watch-autoscalers",
+        Stage::Start,
+        "watch horizontalpodautoscalers",
+        None,
+        None,
+    ),
+    (
         "list-sources",
         Stage::Start,
         "list metricssources",
@@ -332,6 +372,7 @@ fn answers() -> Vec<Case> {
             });
             let rules = conflict.into_iter().chain([rule]).collect();
             cases.push(Case {
+                autoscaled: key.ends_with(AUTOSCALERS),
                 neighbour_goes_on: object.is_some(),
                 ..case(
                     format!("answer/{name}/{fault_name}"),
@@ -383,17 +424,23 @@ fn long_outages() -> Vec<Case> {
 /// Before and after each write of each way.
 fn crashes() -> Vec<Case> {
     let ways = [
-        ("create", Stage::Create, 3),
-        ("escalate", Stage::Escalate, 5),
-        ("recover", Stage::Recover, 7),
-        ("delete", Stage::Delete, 4),
+        ("create", Stage::Create, 3, false),
+        ("escalate", Stage::Escalate, 5, false),
+        ("recover", Stage::Recover, 7, false),
+        ("delete", Stage::Delete, 4, false),
+        ("escalate-autoscaled", Stage::Escalate, 7, true),
+        ("recover-autoscaled", Stage::Recover, 9, true),
+        ("delete-autoscaled", Stage::Delete, 6, true),
     ];
     let mut cases = Vec::new();
-    for (name, stage, writes) in ways {
+    for (name, stage, writes, autoscaled) in ways {
         for write in 1..=writes {
             for (when, after) in [("before", false), ("after", true)] {
                 let name = format!("crash/{name}/{when}/{write}");
-                cases.push(case(name, stage, What::Crash { write, after }));
+                cases.push(Case {
+                    autoscaled,
+                    ..case(name, stage, What::Crash { write, after })
+                });
             }
         }
     }

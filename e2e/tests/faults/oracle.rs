@@ -8,10 +8,11 @@ use brownout::flags::{Flags, POLICY_LABEL};
 use e2e::harness::Ctx;
 use e2e::wait::await_condition;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 
-use crate::scene::{SHARDS, Scene, WORKERS};
+use crate::scene::{CREW, CREW_BOUNDS, SHARDS, SMALL_CREW, Scene, WORKERS};
 
 /// After the faults have ended.
 pub(crate) const RIGHT_WITHIN: Duration = Duration::from_secs(30);
@@ -29,6 +30,8 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct Baselines {
     pub(crate) workers: i32,
     pub(crate) shards: i32,
+    /// The bounds of the crew's autoscaler, where there is one.
+    pub(crate) bounds: (i32, i32),
 }
 
 impl Default for Baselines {
@@ -36,6 +39,7 @@ impl Default for Baselines {
         Self {
             workers: WORKERS,
             shards: SHARDS,
+            bounds: CREW_BOUNDS,
         }
     }
 }
@@ -49,14 +53,15 @@ pub(crate) async fn await_right(
 ) -> Result<()> {
     let what = format!("everything to be right at level {level}");
     await_condition(&what, within, || async {
-        right(&scene.ctx, level, baselines).await.map(Some)
+        right(scene, level, baselines).await.map(Some)
     })
     .await?;
     scene.observer.floor(level);
     Ok(())
 }
 
-async fn right(ctx: &Ctx, level: usize, baselines: Baselines) -> Result<()> {
+async fn right(scene: &Scene, level: usize, baselines: Baselines) -> Result<()> {
+    let ctx = &scene.ctx;
     let map = ctx.api::<ConfigMap>().get("bot-flags").await?;
     let flags = plain_and_json_agree(&map)?;
     ensure!(
@@ -68,6 +73,7 @@ async fn right(ctx: &Ctx, level: usize, baselines: Baselines) -> Result<()> {
     let Baselines {
         workers: all,
         shards: whole,
+        bounds,
     } = baselines;
     let wanted = (
         if level >= 1 { 1 } else { all },
@@ -77,6 +83,10 @@ async fn right(ctx: &Ctx, level: usize, baselines: Baselines) -> Result<()> {
         (workers, shards) == wanted,
         "replicas are {workers} and {shards}, not {wanted:?}"
     );
+    if scene.autoscaled {
+        let small = (SMALL_CREW, (bounds.0, SMALL_CREW));
+        crew_is(ctx, if level >= 1 { small } else { (CREW, bounds) }).await?;
+    }
     let policy = ctx.api::<BotDegradationPolicy>().get("bot").await?;
     let generation = policy.metadata.generation;
     let status = policy.status.context("no status")?;
@@ -109,6 +119,9 @@ async fn right(ctx: &Ctx, level: usize, baselines: Baselines) -> Result<()> {
         .collect();
     held.sort();
     let mut of_level = vec![("shards".to_owned(), whole), ("worker".to_owned(), all)];
+    if scene.autoscaled {
+        of_level.insert(0, ("crew".to_owned(), CREW));
+    }
     of_level.retain(|(name, _)| level >= if name == "shards" { 2 } else { 1 });
     ensure!(held == of_level, "baselines are {held:?}, not {of_level:?}");
     Ok(())
@@ -122,6 +135,17 @@ fn plain_and_json_agree(map: &ConfigMap) -> Result<Flags> {
         ensure!(plain == flag.value.to_string(), "{name} is {plain:?}");
     }
     Ok(flags)
+}
+
+/// Number and bounds of what has an autoscaler.
+async fn crew_is(ctx: &Ctx, wanted: (i32, (i32, i32))) -> Result<()> {
+    let crew = ctx.api::<Deployment>().get("crew").await?;
+    let crew = crew.spec.and_then(|spec| spec.replicas).context("none")?;
+    let hpa = ctx.api::<HorizontalPodAutoscaler>().get("crew").await?;
+    let hpa = hpa.spec.context("no spec")?;
+    let now = (crew, (hpa.min_replicas.unwrap_or(1), hpa.max_replicas));
+    ensure!(now == wanted, "the crew is {now:?}, not {wanted:?}");
+    Ok(())
 }
 
 async fn replicas(ctx: &Ctx) -> Result<(i32, i32)> {
@@ -146,6 +170,9 @@ pub(crate) async fn await_handed_back(scene: &Scene, within: Duration) -> Result
         now == (WORKERS, SHARDS),
         "it is gone and left replicas {now:?}"
     );
+    if scene.autoscaled {
+        crew_is(ctx, (CREW, CREW_BOUNDS)).await?;
+    }
     let map = ctx.api::<ConfigMap>().get("bot-flags").await?;
     let flags = plain_and_json_agree(&map)?;
     ensure!(

@@ -7,6 +7,7 @@ use e2e::fault_proxy::FaultProxy;
 use e2e::harness::Ctx;
 use e2e::operator::{self, Operator};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -23,6 +24,32 @@ pub(crate) const OVERLOADED: f64 = 500.0;
 /// What the workloads are asked for while all is well.
 pub(crate) const WORKERS: i32 = 3;
 pub(crate) const SHARDS: i32 = 2;
+/// One that an autoscaler holds, its bounds, and what the first rung makes of it.
+pub(crate) const CREW: i32 = 4;
+pub(crate) const CREW_BOUNDS: (i32, i32) = (2, 6);
+pub(crate) const SMALL_CREW: i32 = 3;
+
+/// What a policy that moves an autoscaled workload has besides.
+const CREW_TARGET: &str = "{name: worker, replicas: 1}, {name: crew, replicas: 3}";
+const CREW_WORKLOAD: &str = "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: crew}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: crew}}
+  template:
+    metadata: {labels: {app: crew}}
+    spec: {containers: [{name: crew, image: none}]}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: crew}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: crew}
+  minReplicas: 2
+  maxReplicas: 6
+";
 
 const POLICY: &str = "
 apiVersion: brownout.dev/v1alpha1
@@ -87,6 +114,8 @@ spec:
 /// What a case plays with.
 pub(crate) struct Scene {
     pub(crate) ctx: Ctx,
+    /// Whether there is a workload that has an autoscaler.
+    pub(crate) autoscaled: bool,
     pub(crate) stub: AnswerStub,
     /// A second server of metrics, on which the bot is always overloaded.
     elsewhere: AnswerStub,
@@ -97,7 +126,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Everything but the policies; the operator does not run yet.
-    pub(crate) async fn set(ctx: Ctx) -> Result<Self> {
+    pub(crate) async fn set(ctx: Ctx, autoscaled: bool) -> Result<Self> {
         let names = ["bot_depth", "neighbour_depth"];
         let (stub, elsewhere) = (
             AnswerStub::start(&names).await?,
@@ -116,6 +145,7 @@ impl Scene {
         let observer = Observer::start(&ctx);
         let scene = Self {
             ctx,
+            autoscaled,
             stub,
             elsewhere,
             proxy,
@@ -144,9 +174,11 @@ impl Scene {
     }
 
     pub(crate) async fn apply_bot(&self) -> Result<()> {
-        self.ctx
-            .apply(&POLICY.replace("SOURCE", self.source()))
-            .await?;
+        let mut policy = POLICY.replace("SOURCE", self.source());
+        if self.autoscaled {
+            policy = policy.replace("{name: worker, replicas: 1}", CREW_TARGET) + CREW_WORKLOAD;
+        }
+        self.ctx.apply(&policy).await?;
         Ok(())
     }
 
@@ -172,6 +204,7 @@ impl Scene {
             Kind::Deployments | Kind::StatefulSets => {
                 self.patch(kind, json!({"spec": {"replicas": 5}})).await
             }
+            Kind::Autoscalers => self.patch(kind, json!({"spec": {"maxReplicas": 8}})).await,
             Kind::MetricsSources => {
                 let url = self.elsewhere.url();
                 self.patch(kind, json!({"spec": {"prometheus": {"url": url}}}))
@@ -228,6 +261,11 @@ impl Scene {
             Kind::StatefulSets => drop(
                 ctx.api::<StatefulSet>()
                     .patch("shards", params, patch)
+                    .await?,
+            ),
+            Kind::Autoscalers => drop(
+                ctx.api::<HorizontalPodAutoscaler>()
+                    .patch("crew", params, patch)
                     .await?,
             ),
             Kind::MetricsSources => {

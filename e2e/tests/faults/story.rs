@@ -18,7 +18,7 @@ use crate::scene::{BUSY, OVERLOADED, Scene};
 const GOES_ON: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(case: Case, ctx: Ctx) -> Result<()> {
-    let scene = Scene::set(ctx).await?;
+    let scene = Scene::set(ctx, case.autoscaled).await?;
     let baselines = bad_day(&case, &scene).await?;
     if case.stage == Stage::Delete {
         await_handed_back(&scene, RIGHT_WITHIN).await?;
@@ -40,6 +40,7 @@ pub(crate) async fn run(case: Case, ctx: Ctx) -> Result<()> {
     }
     await_quiet(&scene).await?;
     paused_when_asked(&scene)?;
+    every_watch_has_cases(&scene)?;
     scene.observer.verdict()?;
     scene.operator_is_well().await
 }
@@ -107,6 +108,7 @@ async fn bad_day(case: &Case, scene: &Scene) -> Result<Baselines> {
             match kind {
                 Kind::Deployments => baselines.workers = 5,
                 Kind::StatefulSets => baselines.shards = 5,
+                Kind::Autoscalers => baselines.bounds.1 = 8,
                 _ => {}
             }
         }
@@ -171,6 +173,21 @@ async fn await_listed(scene: &Scene, kind: Kind) -> Result<()> {
         Ok((lists > 1).then_some(()))
     })
     .await
+}
+
+/// A kind that the operator has begun to watch needs cases: it is to be in [`Kind::ALL`].
+fn every_watch_has_cases(scene: &Scene) -> Result<()> {
+    let seen = scene.proxy.script().seen();
+    let watched = seen.iter().filter(|seen| seen.asked.verb == "watch");
+    for watch in watched {
+        let resource = &watch.asked.resource;
+        let has_cases = Kind::ALL.iter().any(|kind| kind.resource() == *resource);
+        ensure!(
+            has_cases,
+            "{resource} are watched and no case is about them"
+        );
+    }
+    Ok(())
 }
 
 /// Who is told to come back later does not come sooner.

@@ -67,8 +67,10 @@ fn what_cannot_be_read_is_said_without_the_servers_words() {
         unreadable(&ApiError::Deadline, "ScaledObject w")
     );
     let denied = "x is forbidden: User \"u\" cannot get resource \"scaledobjects\" in API group \"keda.sh\" in";
+    assert_eq!(busy(500, "").reason, "TargetUnreadable");
+    assert_eq!(busy(403, denied).reason, "Forbidden");
     assert_eq!(
-        busy(403, denied),
+        busy(403, denied).message,
         "the operator may not read the ScaledObject w: 403 Forbidden, the right to get scaledobjects of keda.sh is \
          missing in this namespace"
     );

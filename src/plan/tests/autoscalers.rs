@@ -2,8 +2,8 @@
 
 use super::cluster::{NOW, level, policy, workload};
 use crate::plan::{
-    Autoscaling, Baseline, Bounds, FlagsMap, Found, Hpa, Kept, Owner, Part, Plan, ScaledObject,
-    Situation, Target, Wanted, Write, plan,
+    Autoscaling, Baseline, Bounds, FlagsMap, Found, Hpa, Kept, Owner, Part, Plan, Refusal,
+    ScaledObject, Situation, Target, Wanted, Write, plan,
 };
 
 /// Target `b` (150% at level 2, 50% at level 3): the number found and who set it; the autoscaler's bounds
@@ -71,8 +71,10 @@ const ROWS: &str = "
     2 keda  keda=5/k   =     4/2 -    1    | 4! - -                            a person's pause stands
     0 -     keda=0/u   =     4/0 -    1    | =!,4! - -                         resumed from 0
     2 us    keda+/-    =     4/2 -    3    | - = TargetContested               KEDA and another
-    2 us    unread     =     4/2 -    3    | - = Forbidden                     what may not be read
-    2 us    unread     =     4/2 -    back | - = Forbidden                     and cannot be given back
+    2 us    denied     =     4/2 -    3    | - = Forbidden                     what may not be read
+    2 us    denied     =     4/2 -    back | - = Forbidden                     and cannot be given back
+    2 us    unread     =     4/2 -    3    | - = TargetUnreadable              what fails to be read
+    2 us    unread     =     4/2 -    back | - = TargetUnreadable              and cannot be given back yet
 ";
 
 const HPA: &str = "auto";
@@ -131,9 +133,17 @@ fn autoscaling(word: &str, written: &str) -> Autoscaling {
     };
     let (hpas, scaled_object) = match word {
         "-" => (Vec::new(), None),
-        "unread" => {
+        "denied" | "unread" => {
+            let reason = if word == "denied" {
+                "Forbidden"
+            } else {
+                "TargetUnreadable"
+            };
             return Autoscaling {
-                unreadable: Some("no".to_owned()),
+                unreadable: Some(Refusal {
+                    reason,
+                    message: "no".to_owned(),
+                }),
                 ..Autoscaling::default()
             };
         }

@@ -89,7 +89,7 @@ impl Member {
         Ok(user.kubeconfig)
     }
 
-    fn user_of(ctx: &Ctx, name: &str) -> String {
+    pub(super) fn user_of(ctx: &Ctx, name: &str) -> String {
         format!("{}:{name}", ctx.operator_user())
     }
 
