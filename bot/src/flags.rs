@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //!
-//! - Before any flags are seen, everything is enabled.
+//! - Before any flags are seen, the default of the bot's own manifest holds.
 //! - Flags that cannot be read, or vanish, leave the last good ones in force.
 //! - Flags with a lower epoch than the ones in force are ignored, whichever source they come from.
 
@@ -104,15 +104,16 @@ pub(crate) struct FlagStore {
 }
 
 impl FlagStore {
-    /// With everything enabled.
-    pub(crate) fn new(sources: &[Source], metrics: Arc<Metrics>) -> Self {
+    /// With these features until the first flags are seen.
+    pub(crate) fn new(sources: &[Source], unseen: Features, metrics: Arc<Metrics>) -> Self {
+        metrics.obey(0, 0, unseen);
         let unseen = Snapshot {
             level: 0,
             level_name: NORMAL.to_owned(),
             since: None,
             reason: String::new(),
             epoch: None,
-            features: Features::ALL_ENABLED,
+            features: unseen,
         };
         Self {
             current: ArcSwap::from_pointee(unseen),

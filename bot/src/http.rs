@@ -11,12 +11,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::Chat;
 use crate::flags::FlagStore;
-use crate::metrics::{CONTENT_TYPE, Metrics, Outcome};
+use crate::message::{Author, Door, Message, Place, new_id};
+use crate::metrics::{self, CONTENT_TYPE, Outcome};
 
 const MOST_BYTES: usize = 16 * 1024;
 const MOST_CHARACTERS: usize = 2000;
@@ -25,7 +27,7 @@ const MOST_CHARACTERS: usize = 2000;
 pub(crate) struct App {
     pub(crate) chat: Chat,
     pub(crate) flags: Arc<FlagStore>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) registry: Registry,
     /// Cancelled when the bot was told to stop.
     pub(crate) draining: CancellationToken,
 }
@@ -34,7 +36,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/chat", post(chat))
         .route("/status", get(status::status))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(scrape))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
@@ -43,7 +45,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Said {
     message: String,
     #[serde(default)]
     user: String,
@@ -59,8 +61,8 @@ fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
     (status, Json(Refusal { error })).into_response()
 }
 
-async fn chat(State(app): State<Arc<App>>, body: Result<Json<Message>, JsonRejection>) -> Response {
-    let Message { message, user } = match body {
+async fn chat(State(app): State<Arc<App>>, body: Result<Json<Said>, JsonRejection>) -> Response {
+    let Said { message, user } = match body {
         Ok(Json(message)) => message,
         Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
     };
@@ -75,10 +77,26 @@ async fn chat(State(app): State<Arc<App>>, body: Result<Json<Message>, JsonRejec
         "" => "dear guest".to_owned(),
         user => user.chars().filter(|c| !c.is_control()).take(40).collect(),
     };
-    let (outcome, reply) = app.chat.answer(&message, &user).await;
+    let message = Message {
+        id: new_id(),
+        door: Door::Api,
+        place: Place::default(),
+        author: Author {
+            id: String::new(),
+            name: user,
+            moderator: false,
+        },
+        text: message,
+    };
+    let (outcome, reply) = app.chat.answer(&message).await;
     match outcome {
         // a feature that is off has answered as it should
-        Outcome::Ok | Outcome::Off => Json(reply).into_response(),
+        Outcome::Ok | Outcome::Off | Outcome::Stopped => Json(reply).into_response(),
+        Outcome::Denied => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
+        Outcome::Limited => {
+            let retry = [(header::RETRY_AFTER, "2")];
+            (StatusCode::TOO_MANY_REQUESTS, retry, Json(reply)).into_response()
+        }
         Outcome::Shed => later(Json(reply)),
         Outcome::Error => (StatusCode::GATEWAY_TIMEOUT, Json(reply)).into_response(),
     }
@@ -89,8 +107,8 @@ fn later(reply: impl IntoResponse) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, retry, reply).into_response()
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    match app.metrics.render() {
+async fn scrape(State(app): State<Arc<App>>) -> Response {
+    match metrics::render(&app.registry) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }

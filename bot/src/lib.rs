@@ -6,19 +6,34 @@
 //! - `features`: what the bot can do, how dear each thing is, and what less of it means
 //! - `flags`: which of it is on, one snapshot per request, from a directory or a watch
 //! - `chat`: the core that answers, whatever door the message came through
-//! - `queue`: a bounded queue per tier
-//! - `work`: the workers that all tiers share, and the cost of things
+//! - `pools`: bulkheads, a pool and a bounded queue per tier
+//! - `work`: made-up load, for tests and the demo
 //! - `metrics`: what Prometheus sees
-//! - `http`: the one door so far: the page, `POST /chat`, status, metrics, health
+//! - `manners`: what is cleaned, what is ignored, how much is too much
+//! - `ai`: the model, its keys and quotas; `capacity`: what a number of people needs
+//! - `outbound`: every call to somebody else
+//! - `store`: what is remembered
+//! - `discord`, `http`: the doors
+//! - `jobs`: more than one process
+//! - `message`, `ask`: what came in, and what it asks for
 
+mod ai;
+mod ask;
+mod capacity;
 mod chat;
 pub mod config;
+mod discord;
 mod features;
 mod flags;
 mod http;
+mod jobs;
+mod manners;
+mod message;
 mod metrics;
-mod queue;
+mod outbound;
+mod pools;
 mod run;
+mod store;
 mod work;
 
 pub use config::Config;

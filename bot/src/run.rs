@@ -4,17 +4,21 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::Chat;
-use crate::config::Config;
+use crate::chat::handlers::Services;
+use crate::config::{Config, FlagsConfig, PoolsConfig};
 use crate::flags::{FlagStore, Source, follow_directory};
 use crate::http::App;
 use crate::metrics::Metrics;
-use crate::queue::{PerTier, Queues};
-use crate::work::{Costs, Workers, calibrate};
+use crate::pools::{PerTier, Pools};
+use crate::store::Store;
+use crate::work::{Costs, calibrate};
 
 /// Serves on `listener` until `shutdown`, then takes no more and finishes what is under way, for
 /// at most the configured grace.
@@ -23,38 +27,37 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let sources = sources(&config);
-    let metrics = Arc::new(Metrics::new(&sources));
-    let flags = Arc::new(FlagStore::new(&sources, Arc::clone(&metrics)));
+    let sources = sources(&config.flags);
+    let mut registry = Registry::default();
+    let metrics = Arc::new(Metrics::new(&mut registry, &sources));
+    let unseen = config.flags.default.features();
+    let flags = Arc::new(FlagStore::new(&sources, unseen, Arc::clone(&metrics)));
     // aborts the tasks when it goes out of scope
-    let _followers = follow(&config, &flags).await?;
+    let _followers = follow(&config.flags, &flags).await?;
 
-    let places = PerTier {
-        critical: config.queue_critical,
-        important: config.queue_important,
-        luxury: config.queue_luxury,
-    };
-    let queues = Arc::new(Queues::new(places, metrics.queues()));
+    let pools = Arc::new(pools(&config.pools, &metrics));
     let rounds_per_ms = tokio::task::spawn_blocking(calibrate).await?;
-    let count = config.workers.unwrap_or_else(cores);
-    let _workers = Workers::start(count, &queues)?;
-    let costs = Costs::new(&config, rounds_per_ms);
+    let store = Store::open(&config.store.url).await.context("--store")?;
+    let services = Arc::new(Services {
+        store,
+        costs: Costs::new(&config.load, rounds_per_ms),
+    });
     let chat = Chat::new(
         Arc::clone(&flags),
         Arc::clone(&metrics),
-        Arc::clone(&queues),
-        costs,
-        config.deadline,
+        pools,
+        services,
+        config.pools.deadline,
     );
 
     let draining = CancellationToken::new();
     let app = App {
         chat,
         flags,
-        metrics,
+        registry,
         draining: draining.clone(),
     };
-    tracing::info!(address = %listener.local_addr()?, workers = count, "serving");
+    tracing::info!(address = %listener.local_addr()?, "serving");
     let server = {
         let draining = draining.clone();
         axum::serve(listener, crate::http::router(Arc::new(app))).with_graceful_shutdown(
@@ -86,30 +89,29 @@ async fn serve(
     Ok(())
 }
 
-fn sources(config: &Config) -> Vec<Source> {
-    let directory = config.flags_dir.as_ref().map(|_| Source::Directory);
+fn sources(config: &FlagsConfig) -> Vec<Source> {
+    let directory = config.dir.as_ref().map(|_| Source::Directory);
     #[cfg(feature = "watch")]
-    let watch = config.flags_configmap.as_ref().map(|_| Source::Watch);
+    let watch = config.configmap.as_ref().map(|_| Source::Watch);
     #[cfg(not(feature = "watch"))]
     let watch = None;
     directory.into_iter().chain(watch).collect()
 }
 
 #[cfg_attr(not(feature = "watch"), allow(clippy::unused_async))] // only a client is made asynchronously
-async fn follow(config: &Config, flags: &Arc<FlagStore>) -> anyhow::Result<JoinSet<()>> {
+async fn follow(config: &FlagsConfig, flags: &Arc<FlagStore>) -> anyhow::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
-    if let Some(dir) = config.flags_dir.clone() {
+    if let Some(dir) = config.dir.clone() {
         let flags = Arc::clone(flags);
-        tasks.spawn(follow_directory(dir, config.flags_interval, flags));
+        tasks.spawn(follow_directory(dir, config.interval, flags));
     }
     #[cfg(feature = "watch")]
-    if let Some(name) = config.flags_configmap.clone() {
-        use anyhow::Context;
+    if let Some(name) = config.configmap.clone() {
         // reads the kubeconfig or the pod's account; it does not connect, so a bot starts without a cluster
         let client = kube::Client::try_default()
             .await
             .context("no cluster to watch the flags in")?;
-        let namespace = config.flags_namespace.clone();
+        let namespace = config.namespace.clone();
         tasks.spawn(crate::flags::follow_watch(
             client,
             namespace,
@@ -120,6 +122,19 @@ async fn follow(config: &Config, flags: &Arc<FlagStore>) -> anyhow::Result<JoinS
     Ok(tasks)
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+fn pools(config: &PoolsConfig, metrics: &Metrics) -> Pools {
+    let places = PerTier {
+        critical: config.queue_critical,
+        important: config.queue_important,
+        luxury: config.queue_luxury,
+    };
+    let workers = PerTier {
+        critical: config.workers_critical,
+        important: config.workers_important,
+        luxury: config.workers_luxury,
+    };
+    match config.workers {
+        Some(all) => Pools::shared(all, places, metrics.queues()),
+        None => Pools::new(workers, places, metrics.queues()),
+    }
 }

@@ -8,10 +8,18 @@ fn requests(feature: &str, tier: &str, outcome: &str) -> String {
     format!("bot_requests_total{{feature=\"{feature}\",tier=\"{tier}\",outcome=\"{outcome}\"}}")
 }
 
-const FEATURES: [(&str, &str); 3] = [
+const FEATURES: [(&str, &str); 11] = [
     ("commands", "Critical"),
+    ("roles", "Critical"),
+    ("moderation", "Critical"),
     ("ai-chat", "Important"),
+    ("search", "Important"),
+    ("reminders", "Important"),
     ("animations", "Luxury"),
+    ("reactions", "Luxury"),
+    ("analytics", "Luxury"),
+    ("summaries", "Luxury"),
+    ("deep-answers", "Luxury"),
 ];
 
 #[tokio::test]
@@ -43,7 +51,7 @@ async fn every_series_is_at_zero_on_the_first_scrape() {
                 "bot_request_duration_seconds_bucket{{le=\"{le}\",{labels}}}"
             ));
         }
-        for outcome in ["ok", "error", "shed", "off"] {
+        for outcome in ["ok", "error", "shed", "off", "limited", "denied", "stopped"] {
             expected.push(requests(feature, tier, outcome));
         }
     }
@@ -97,7 +105,8 @@ async fn what_is_off_says_so_kindly_and_at_once() {
     let status = bot.status().await;
     assert_eq!(status["degraded"], true);
     assert_eq!(status["levelName"], "rung-3");
-    assert_eq!(status["features"][1]["state"], "Disabled");
+    assert_eq!(status["features"][3]["name"], "ai-chat");
+    assert_eq!(status["features"][3]["state"], "Disabled");
 }
 
 #[tokio::test]
@@ -109,7 +118,7 @@ async fn what_is_switched_off_while_it_waits_leaves_the_queue() {
         mount.swap(&flags(7, 3, ("Disabled", 0), "Disabled"));
     });
     assert_eq!((status, reply["outcome"].as_str()), (200, Some("off")));
-    for (feature, tier) in &FEATURES[1..] {
+    for (feature, tier) in [("ai-chat", "Important"), ("animations", "Luxury")] {
         assert_eq!(bot.series(&requests(feature, tier, "off")).await, Some(1.0));
     }
 }

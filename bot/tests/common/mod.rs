@@ -24,12 +24,13 @@ pub struct Bot {
 }
 
 /// Little work, so that tests are quick; later options stand over these.
-const QUICK: [&str; 5] = [
+const QUICK: [&str; 6] = [
     "chatbotler",
     "--work-scale=0.01",
     "--workers=2",
     "--flags-interval=10ms",
     "--grace=10s",
+    "--store=sqlite::memory:",
 ];
 
 pub async fn start(options: &[&str]) -> Bot {

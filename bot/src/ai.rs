@@ -1,0 +1,1 @@
+//! The model: the embedded butler, or any endpoint that speaks the OpenAI protocol; keys and quotas.

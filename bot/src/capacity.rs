@@ -1,0 +1,1 @@
+//! How much a number of people asks for, and whether a quota holds it.

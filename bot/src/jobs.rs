@@ -1,0 +1,1 @@
+//! More than one process: a gateway that takes messages in, workers that answer them, NATS between.

@@ -1,0 +1,1 @@
+//! Manners: what is cleaned, what is ignored, how much is too much.

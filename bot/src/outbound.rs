@@ -1,0 +1,2 @@
+//! Every call to somebody else goes through here: timeout, circuit breaker, retries within a budget,
+//! rate limit, bulkhead.
