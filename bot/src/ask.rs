@@ -15,8 +15,8 @@ pub(crate) enum Ask {
     Roles,
     RoleAdd(String),
     RoleRemove(String),
-    /// Moderators: take no more talks.
-    Stop,
+    /// Moderators: take no more talks, for this reason.
+    Stop(String),
     /// Moderators: go on.
     Start,
     /// Moderators: begin anew.
@@ -27,6 +27,7 @@ pub(crate) enum Ask {
     /// As typed after `!remind`, such as `10m tea is ready`.
     Remind(String),
     Reminders,
+    RemindersClear,
     Stats,
     Summary,
     Deep(String),
@@ -50,12 +51,13 @@ impl Ask {
             "status" => Self::Status,
             "roles" => Self::Roles,
             "role" => role(rest),
-            "stop" => Self::Stop,
+            "stop" => Self::Stop(rest.to_owned()),
             "start" => Self::Start,
             "reboot" => Self::Reboot,
             "set" => Self::Set(rest.to_owned()),
             "search" if !rest.is_empty() => Self::Search(rest.to_owned()),
-            "remind" if !rest.is_empty() => Self::Remind(rest.to_owned()),
+            "remind" => Self::Remind(rest.to_owned()),
+            "reminders" if rest.eq_ignore_ascii_case("clear") => Self::RemindersClear,
             "reminders" => Self::Reminders,
             "stats" => Self::Stats,
             "summary" => Self::Summary,
@@ -69,9 +71,9 @@ impl Ask {
         match self {
             Self::Help | Self::Ping | Self::Status | Self::Unknown => Feature::Commands,
             Self::Roles | Self::RoleAdd(_) | Self::RoleRemove(_) => Feature::Roles,
-            Self::Stop | Self::Start | Self::Reboot | Self::Set(_) => Feature::Moderation,
+            Self::Stop(_) | Self::Start | Self::Reboot | Self::Set(_) => Feature::Moderation,
             Self::Search(_) => Feature::Search,
-            Self::Remind(_) | Self::Reminders => Feature::Reminders,
+            Self::Remind(_) | Self::Reminders | Self::RemindersClear => Feature::Reminders,
             Self::Stats => Feature::Analytics,
             Self::Summary => Feature::Summaries,
             Self::Deep(_) => Feature::DeepAnswers,
@@ -116,6 +118,10 @@ mod tests {
             ("!role remove guest", Ask::RoleRemove("guest".to_owned())),
             ("!role", Ask::Unknown),
             ("!remind 10m tea", Ask::Remind("10m tea".to_owned())),
+            ("!remind", Ask::Remind(String::new())),
+            ("!reminders", Ask::Reminders),
+            ("!reminders CLEAR", Ask::RemindersClear),
+            ("!stop for the night", Ask::Stop("for the night".to_owned())),
             ("!search", Ask::Unknown),
             ("ping", Ask::Talk("ping".to_owned())),
             ("", Ask::Talk(String::new())),

@@ -6,7 +6,7 @@ mod reply;
 use std::sync::Arc;
 use std::time::Duration;
 
-use brownout::policy::State;
+use brownout::policy::{State, Tier};
 use tokio::time::Instant;
 
 pub(crate) use reply::{Animation, Reply};
@@ -59,11 +59,16 @@ impl Chat {
         let flags = self.flags.snapshot();
         let ask = Ask::of(&message.text);
         let feature = ask.feature();
-        let ticket = match self.enter(feature, &flags) {
+        if flags.features.state(Feature::Analytics) != State::Disabled {
+            self.services.activity.note(message);
+        }
+        let guild = message.place.guild.as_deref();
+        let stopped = self.services.stops.of(guild).is_some();
+        let ticket = match self.enter(feature, &flags, stopped) {
             Ok(ticket) => ticket,
             Err(outcome) => return (outcome, Reply::declined(outcome, feature)),
         };
-        let animation = self.enter(Feature::Animations, &flags).ok();
+        let animation = self.enter(Feature::Animations, &flags, stopped).ok();
         let context = Context {
             message,
             flags: &flags,
@@ -91,8 +96,17 @@ impl Chat {
     }
 
     /// Counts the request in and gives it a place, unless the feature is off or the queue full.
-    fn enter(&self, feature: Feature, flags: &Snapshot) -> Result<Ticket<'_>, Outcome> {
+    /// Where a moderator has stopped the bot, only what is critical gets one.
+    fn enter(
+        &self,
+        feature: Feature,
+        flags: &Snapshot,
+        stopped: bool,
+    ) -> Result<Ticket<'_>, Outcome> {
         let arrival = self.metrics.arrive(feature);
+        if stopped && feature.tier() != Tier::Critical {
+            return Err(arrival.end(Outcome::Stopped));
+        }
         if flags.features.state(feature) == State::Disabled {
             return Err(arrival.end(Outcome::Off));
         }

@@ -10,6 +10,7 @@ mod load;
 mod manners;
 mod pools;
 mod store;
+mod web;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use load::LoadConfig;
 pub use manners::MannersConfig;
 pub use pools::PoolsConfig;
 pub use store::StoreConfig;
+pub use web::WebConfig;
 
 /// A chat bot that is built to be degraded.
 #[derive(Clone, Debug, Parser)]
@@ -74,6 +76,10 @@ pub struct Config {
     /// Discord
     #[command(flatten)]
     pub discord: DiscordConfig,
+
+    /// The page and the moderators' desk
+    #[command(flatten)]
+    pub web: WebConfig,
 
     /// More than one process
     #[command(flatten)]

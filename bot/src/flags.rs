@@ -128,9 +128,14 @@ impl FlagStore {
         self.current.load_full()
     }
 
+    /// Tells when something else is in force.
+    pub(crate) fn changes(&self) -> channel::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// Resolves when the feature is off: what waits in a queue then need not wait any longer.
     pub(crate) async fn until_off(&self, feature: Feature) {
-        let mut changes = self.changed.subscribe();
+        let mut changes = self.changes();
         while self.snapshot().features.state(feature) != State::Disabled {
             // the sender lives as long as `self`
             let _ = changes.changed().await;

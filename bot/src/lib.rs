@@ -12,16 +12,19 @@
 //! - `manners`: what is cleaned, what is ignored, how much is too much
 //! - `ai`: the model, its keys and quotas; `capacity`: what a number of people needs
 //! - `outbound`: every call to somebody else
-//! - `store`: what is remembered
+//! - `store`: what is remembered; `deliver`: what is said unasked
+//! - `stops`, `reminders`, `activity`: what lives from it
 //! - `discord`, `http`: the doors
 //! - `jobs`: more than one process
 //! - `message`, `ask`: what came in, and what it asks for
 
+mod activity;
 mod ai;
 mod ask;
 mod capacity;
 mod chat;
 pub mod config;
+mod deliver;
 mod discord;
 mod features;
 mod flags;
@@ -32,9 +35,11 @@ mod message;
 mod metrics;
 mod outbound;
 mod pools;
+mod reminders;
 mod run;
+mod stops;
 mod store;
 mod work;
 
 pub use config::Config;
-pub use run::run;
+pub use run::{Ended, run};

@@ -1,14 +1,19 @@
 //! The command `chatbotler`.
 
+use std::process::ExitCode;
+
 use anyhow::Context;
-use chatbotler::Config;
+use chatbotler::{Config, Ended};
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// Not success, so that what looks after the process starts it again: EX_TEMPFAIL of sysexits.h.
+const REBOOT: u8 = 75;
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
@@ -26,11 +31,14 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    chatbotler::run(config, listener, async move {
+    let ended = chatbotler::run(config, listener, async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    });
+    Ok(match ended.await? {
+        Ended::Stopped => ExitCode::SUCCESS,
+        Ended::Rebooting => ExitCode::from(REBOOT),
     })
-    .await
 }

@@ -4,21 +4,40 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "watch")]
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::{Activity, ActivityMetrics};
 use crate::chat::Chat;
 use crate::chat::handlers::Services;
+use crate::chat::handlers::moderation::Reboot;
 use crate::config::{Config, FlagsConfig, PoolsConfig};
+use crate::deliver::Deliver;
 use crate::flags::{FlagStore, Source, follow_directory};
-use crate::http::App;
+use crate::http::{App, Inbox, Web};
+use crate::message::Door;
 use crate::metrics::Metrics;
 use crate::pools::{PerTier, Pools};
-use crate::store::Store;
+use crate::reminders::{ReminderMetrics, Reminders};
+use crate::stops::{StopMetrics, Stops};
+use crate::store::{Store, StoreMetrics};
 use crate::work::{Costs, calibrate};
+
+/// How long reminders that are being delivered and counts that are being written may take at the end.
+const FINISH: Duration = Duration::from_secs(5);
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// A moderator wants it to begin anew: whoever started it is to start it again.
+    Rebooting,
+}
 
 /// Serves on `listener` until `shutdown`, then takes no more and finishes what is under way, for
 /// at most the configured grace.
@@ -26,20 +45,44 @@ pub async fn run(
     config: Config,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Ended> {
     let sources = sources(&config.flags);
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::new(&mut registry, &sources));
     let unseen = config.flags.default.features();
     let flags = Arc::new(FlagStore::new(&sources, unseen, Arc::clone(&metrics)));
     // aborts the tasks when it goes out of scope
-    let _followers = follow(&config.flags, &flags).await?;
+    let mut followers = follow(&config.flags, &flags).await?;
 
     let pools = Arc::new(pools(&config.pools, &metrics));
     let rounds_per_ms = tokio::task::spawn_blocking(calibrate).await?;
-    let store = Store::open(&config.store.url).await.context("--store")?;
+    let store_metrics = StoreMetrics::new(&mut registry);
+    let store = Store::open(&config.store.url, store_metrics).await?;
+    followers.spawn(store.clone().keep());
+    let stops = Stops::new(store.clone(), StopMetrics::new(&mut registry)).await;
+    let stops = Arc::new(stops);
+    followers.spawn(Arc::clone(&stops).follow());
+    let activity_metrics = ActivityMetrics::new(&mut registry);
+    let activity = Arc::new(Activity::new(store.clone(), activity_metrics));
+    let web = Web::new(&config.web, &mut registry)?;
+    let inbox: Arc<dyn Deliver> = Arc::new(Inbox::new(store.clone(), Arc::clone(&web.hub)));
+    let reminders = Reminders {
+        store: store.clone(),
+        doors: vec![(Door::Page, Arc::clone(&inbox)), (Door::Api, inbox)],
+        metrics: ReminderMetrics::new(&mut registry),
+        lease: config.store.reminder_lease,
+    };
+    let draining = CancellationToken::new();
+    // what these do when told to stop is waited for
+    let mut finishing = JoinSet::new();
+    finishing.spawn(reminders.follow(Arc::clone(&flags), draining.clone()));
+    finishing.spawn(Arc::clone(&activity).follow(Arc::clone(&flags), draining.clone()));
+    let reboot = Reboot::default();
     let services = Arc::new(Services {
-        store,
+        store: store.clone(),
+        stops: Arc::clone(&stops),
+        activity,
+        reboot: reboot.clone(),
         costs: Costs::new(&config.load, rounds_per_ms),
     });
     let chat = Chat::new(
@@ -50,26 +93,41 @@ pub async fn run(
         config.pools.deadline,
     );
 
-    let draining = CancellationToken::new();
     let app = App {
         chat,
         flags,
+        store,
+        stops,
         registry,
+        web,
         draining: draining.clone(),
     };
     tracing::info!(address = %listener.local_addr()?, "serving");
     let server = {
-        let draining = draining.clone();
+        let (draining, rebooting) = (draining.clone(), reboot.0.clone());
         axum::serve(listener, crate::http::router(Arc::new(app))).with_graceful_shutdown(
             async move {
-                shutdown.await;
+                tokio::select! {
+                    () = shutdown => {}
+                    () = rebooting.cancelled() => {}
+                }
                 draining.cancel();
             },
         )
     };
     serve(server.into_future(), draining, config.grace).await?;
+    if tokio::time::timeout(FINISH, finishing.join_all())
+        .await
+        .is_err()
+    {
+        tracing::warn!("what was under way in the store did not finish in time");
+    }
     tracing::info!("stopped");
-    Ok(())
+    Ok(if reboot.0.is_cancelled() {
+        Ended::Rebooting
+    } else {
+        Ended::Stopped
+    })
 }
 
 async fn serve(

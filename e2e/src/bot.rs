@@ -173,6 +173,11 @@ impl Bot {
         .await
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn exited(&self) -> ExitStatus {
+        self.process.exited().await
+    }
+
     /// Ends it in good order (SIGTERM), which lets it finish what is under way.
     pub async fn terminate(&self) -> Result<ExitStatus> {
         self.process.terminate(STOP).await

@@ -7,7 +7,7 @@
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
 //! - [`node`] runs real pods, for those who need them, from an [`image`]
-//! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`bot`] is the bot that is degraded, [`postgres`] what it remembers with, [`browser`] shows its page, [`load`] keeps it busy
 //! - [`shipped`] gives the manifests and images of the checkout, [`pods`] looks after what runs from them
 //! - [`demo`] plays a story on it
 //! - [`bench`] measures what it costs and how quick it is
@@ -45,6 +45,7 @@ pub mod paths;
 mod pids;
 pub mod pods;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod progress;
 pub mod prometheus;

@@ -1,21 +1,32 @@
 //! What is done for each ask, one file per feature.
 
+mod analytics;
 mod commands;
+pub(crate) mod moderation;
 mod persona;
+mod reminders;
+
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::Animation;
+use crate::activity::Activity;
 use crate::ask::Ask;
 use crate::flags::Snapshot;
 use crate::message::Message;
 use crate::metrics::Outcome;
-use crate::store::Store;
+use crate::stops::Stops;
+use crate::store::{Store, StoreError};
 use crate::work::Costs;
+use moderation::Reboot;
 
 /// What handlers work with.
 pub(crate) struct Services {
     pub(crate) store: Store,
+    pub(crate) stops: Arc<Stops>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) reboot: Reboot,
     pub(crate) costs: Costs,
 }
 
@@ -47,6 +58,18 @@ impl Failure {
     }
 }
 
+/// The store does not do what it is asked: nobody shall hear how, and everybody that it is temporary.
+pub(super) fn store_failure(error: &StoreError) -> Failure {
+    tracing::debug!(%error, "an answer needs the store");
+    Failure {
+        outcome: Outcome::Error,
+        text: Some(
+            "My memory fails me at the moment, so I cannot do that. It is temporary; please ask me again in a while."
+                .to_owned(),
+        ),
+    }
+}
+
 /// Answers, on a turn of its tier's pool.
 pub(crate) async fn answer(
     services: &Services,
@@ -56,25 +79,26 @@ pub(crate) async fn answer(
     match ask {
         Ask::Help => command(services, commands::help()).await,
         Ask::Ping => command(services, "Pong.".to_owned()).await,
-        Ask::Status => command(services, commands::status(context.flags)).await,
-        Ask::Unknown => command(services, commands::unknown()).await,
+        Ask::Status => command(services, commands::status(services, context)).await,
         Ask::Talk(text) => {
             let budget = context.flags.features.chat_budget;
             services.costs.chat(budget).perform().await;
             Ok(persona::answer(text, &context.message.author.name, budget))
         }
+        Ask::Stop(reason) => moderation::stop(services, context, reason).await,
+        Ask::Start => moderation::start(services, context).await,
+        Ask::Reboot => moderation::reboot(services, context),
+        Ask::Set(rest) => moderation::set(services, context, rest).await,
+        Ask::Remind(rest) => reminders::remind(services, context, rest).await,
+        Ask::Reminders => reminders::list(services, context).await,
+        Ask::RemindersClear => reminders::clear(services, context).await,
+        Ask::Stats => analytics::stats(services, context).await,
         // the features that are not there yet
-        Ask::Roles
+        Ask::Unknown
+        | Ask::Roles
         | Ask::RoleAdd(_)
         | Ask::RoleRemove(_)
-        | Ask::Stop
-        | Ask::Start
-        | Ask::Reboot
-        | Ask::Set(_)
         | Ask::Search(_)
-        | Ask::Remind(_)
-        | Ask::Reminders
-        | Ask::Stats
         | Ask::Summary
         | Ask::Deep(_) => command(services, commands::unknown()).await,
     }

@@ -1,6 +1,11 @@
 #![allow(clippy::doc_markdown)] // these comments are the help text
 
+use std::time::Duration;
+
 use clap::Args;
+use secrecy::SecretString;
+
+use super::duration;
 
 /// What is remembered, and where.
 #[derive(Args, Clone, Debug)]
@@ -15,5 +20,9 @@ pub struct StoreConfig {
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub url: String,
+    pub url: SecretString,
+
+    /// How long a due reminder belongs to the process that took it: so long a crash may delay it
+    #[arg(long, env = "CHATBOTLER_REMINDER_LEASE", default_value = "1m", value_parser = duration, value_name = "DURATION")]
+    pub reminder_lease: Duration,
 }

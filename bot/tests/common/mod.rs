@@ -20,7 +20,7 @@ pub struct Bot {
     pub address: SocketAddr,
     pub client: reqwest::Client,
     pub stop: CancellationToken,
-    pub run: JoinHandle<anyhow::Result<()>>,
+    pub run: JoinHandle<anyhow::Result<chatbotler::Ended>>,
 }
 
 /// Little work, so that tests are quick; later options stand over these.

@@ -1,6 +1,9 @@
 //! The bot and the real servers that it talks to, without a cluster: each test starts what it needs.
 
 mod alone;
+mod mount;
+mod page;
+mod store;
 mod support;
 
 use std::process::ExitCode;
@@ -9,6 +12,9 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     e2e::http::install_tls_provider();
-    let tests = [alone::tests()].into_iter().flatten().collect();
+    let tests = [alone::tests(), page::tests(), store::tests()]
+        .into_iter()
+        .flatten()
+        .collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

@@ -38,3 +38,11 @@ pub(crate) async fn chat(bot: &e2e::bot::Bot, message: &str) -> Result<(u16, ser
     let response = request.send().await?;
     Ok((response.status().as_u16(), response.json().await?))
 }
+
+/// The value of one series in the text of `/metrics`, its labels exactly as printed.
+pub(crate) fn series(metrics: &str, name: &str) -> Option<f64> {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line?.parse().ok()
+}
