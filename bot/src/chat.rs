@@ -95,6 +95,33 @@ impl Chat {
         }
     }
 
+    /// Does what goes with an answer to this message, such as a reaction, on a turn of its own tier, or not at all.
+    /// `work` is told what there is of the feature.
+    pub(crate) async fn aside<F>(
+        &self,
+        message: &Message,
+        feature: Feature,
+        work: impl FnOnce(State) -> F,
+    ) where
+        F: Future<Output = Outcome>,
+    {
+        let deadline = Instant::now() + self.deadline;
+        let flags = self.flags.snapshot();
+        let guild = message.place.guild.as_deref();
+        let stopped = self.services.stops.of(guild).is_some();
+        let Ok(ticket) = self.enter(feature, &flags, stopped) else {
+            return;
+        };
+        let work = async {
+            match work(flags.features.state(feature)).await {
+                Outcome::Ok => Ok(()),
+                outcome => Err(Failure::plain(outcome)),
+            }
+        };
+        // its end is counted, and nobody waits for it
+        let _ = ticket.work(deadline, &self.flags, work).await;
+    }
+
     /// Counts the request in and gives it a place, unless the feature is off or the queue full.
     /// Where a moderator has stopped the bot, only what is critical gets one.
     fn enter(

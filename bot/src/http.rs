@@ -37,7 +37,7 @@ const MOST_BYTES: usize = 16 * 1024;
 
 /// What the handlers share.
 pub(crate) struct App {
-    pub(crate) chat: Chat,
+    pub(crate) chat: Arc<Chat>,
     pub(crate) flags: Arc<FlagStore>,
     pub(crate) store: Store,
     pub(crate) stops: Arc<Stops>,

@@ -14,7 +14,7 @@
 //! - `outbound`: every call to somebody else
 //! - `store`: what is remembered; `deliver`: what is said unasked
 //! - `stops`, `reminders`, `activity`: what lives from it
-//! - `discord`, `http`: the doors
+//! - `discord`, `http`: the doors; `guild`: the roles of a server
 //! - `jobs`: more than one process
 //! - `message`, `ask`: what came in, and what it asks for
 
@@ -28,6 +28,7 @@ mod deliver;
 mod discord;
 mod features;
 mod flags;
+mod guild;
 mod http;
 mod jobs;
 mod manners;

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "watch")]
 use anyhow::Context;
+use futures::TryFutureExt as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -17,10 +17,12 @@ use crate::chat::handlers::Services;
 use crate::chat::handlers::moderation::Reboot;
 use crate::config::{Config, FlagsConfig, PoolsConfig};
 use crate::deliver::Deliver;
+use crate::discord::{Discord, DiscordMetrics};
 use crate::flags::{FlagStore, Source, follow_directory};
 use crate::http::{App, Inbox, Web};
 use crate::message::Door;
 use crate::metrics::Metrics;
+use crate::outbound::{Dependency, Limits, OutboundMetrics};
 use crate::pools::{PerTier, Pools};
 use crate::reminders::{ReminderMetrics, Reminders};
 use crate::stops::{StopMetrics, Stops};
@@ -56,6 +58,12 @@ pub async fn run(
 
     let pools = Arc::new(pools(&config.pools, &metrics));
     let rounds_per_ms = tokio::task::spawn_blocking(calibrate).await?;
+    let outbound = OutboundMetrics::new(&mut registry, &Discord::DEPENDENCIES);
+    let discord = Discord::new(
+        &config.discord,
+        Discord::DEPENDENCIES.map(|name| Dependency::new(name, Limits::default(), &outbound)),
+        DiscordMetrics::new(&mut registry),
+    )?;
     let store_metrics = StoreMetrics::new(&mut registry);
     let store = Store::open(&config.store.url, store_metrics).await?;
     followers.spawn(store.clone().keep());
@@ -66,9 +74,11 @@ pub async fn run(
     let activity = Arc::new(Activity::new(store.clone(), activity_metrics));
     let web = Web::new(&config.web, &mut registry)?;
     let inbox: Arc<dyn Deliver> = Arc::new(Inbox::new(store.clone(), Arc::clone(&web.hub)));
+    let mut doors = vec![(Door::Page, Arc::clone(&inbox)), (Door::Api, inbox)];
+    doors.extend(discord.as_ref().map(|d| (Door::Discord, d.deliver())));
     let reminders = Reminders {
         store: store.clone(),
-        doors: vec![(Door::Page, Arc::clone(&inbox)), (Door::Api, inbox)],
+        doors,
         metrics: ReminderMetrics::new(&mut registry),
         lease: config.store.reminder_lease,
     };
@@ -84,23 +94,33 @@ pub async fn run(
         activity,
         reboot: reboot.clone(),
         costs: Costs::new(&config.load, rounds_per_ms),
+        guild: discord.as_ref().and_then(Discord::guild),
     });
-    let chat = Chat::new(
+    let chat = Arc::new(Chat::new(
         Arc::clone(&flags),
         Arc::clone(&metrics),
         pools,
         services,
         config.pools.deadline,
-    );
+    ));
 
     let app = App {
-        chat,
+        chat: Arc::clone(&chat),
         flags,
         store,
         stops,
         registry,
         web,
         draining: draining.clone(),
+    };
+    let discord = {
+        let draining = draining.clone();
+        async move {
+            match discord {
+                Some(discord) => discord.serve(chat, draining).await,
+                None => Ok(()),
+            }
+        }
     };
     tracing::info!(address = %listener.local_addr()?, "serving");
     let server = {
@@ -115,7 +135,9 @@ pub async fn run(
             },
         )
     };
-    serve(server.into_future(), draining, config.grace).await?;
+    let server = async { server.into_future().await.context("the HTTP server") };
+    let doors = async { tokio::try_join!(server, discord.map_err(anyhow::Error::from)) };
+    serve(doors.map_ok(drop), draining, config.grace).await?;
     if tokio::time::timeout(FINISH, finishing.join_all())
         .await
         .is_err()
@@ -131,7 +153,7 @@ pub async fn run(
 }
 
 async fn serve(
-    server: impl Future<Output = std::io::Result<()>>,
+    server: impl Future<Output = anyhow::Result<()>>,
     draining: CancellationToken,
     grace: Duration,
 ) -> anyhow::Result<()> {

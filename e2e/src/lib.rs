@@ -9,6 +9,7 @@
 //! - [`node`] runs real pods, for those who need them, from an [`image`]
 //! - [`bot`] is the bot that is degraded, [`postgres`] what it remembers with, [`browser`] shows its page, [`load`] keeps it busy
 //! - [`shipped`] gives the manifests and images of the checkout, [`pods`] looks after what runs from them
+//! - [`discord`] stands in for what cannot be had here
 //! - [`demo`] plays a story on it
 //! - [`bench`] measures what it costs and how quick it is
 //! - [`harness`] is the frame around end-to-end tests
@@ -27,6 +28,7 @@ pub mod certs;
 pub mod cluster;
 mod controller_manager;
 pub mod demo;
+pub mod discord;
 pub mod environment;
 mod etcd;
 pub mod exporter;

@@ -5,6 +5,7 @@ mod commands;
 pub(crate) mod moderation;
 mod persona;
 mod reminders;
+mod roles;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::Animation;
 use crate::activity::Activity;
 use crate::ask::Ask;
 use crate::flags::Snapshot;
+use crate::guild::Guild;
 use crate::message::Message;
 use crate::metrics::Outcome;
 use crate::stops::Stops;
@@ -28,6 +30,8 @@ pub(crate) struct Services {
     pub(crate) activity: Arc<Activity>,
     pub(crate) reboot: Reboot,
     pub(crate) costs: Costs,
+    /// Where people have roles; none without Discord.
+    pub(crate) guild: Option<Arc<dyn Guild>>,
 }
 
 /// What is known about one request.
@@ -85,6 +89,9 @@ pub(crate) async fn answer(
             services.costs.chat(budget).perform().await;
             Ok(persona::answer(text, &context.message.author.name, budget))
         }
+        Ask::Roles => roles::list(services, context).await,
+        Ask::RoleAdd(name) => roles::change(services, context, name, true).await,
+        Ask::RoleRemove(name) => roles::change(services, context, name, false).await,
         Ask::Stop(reason) => moderation::stop(services, context, reason).await,
         Ask::Start => moderation::start(services, context).await,
         Ask::Reboot => moderation::reboot(services, context),
@@ -94,13 +101,9 @@ pub(crate) async fn answer(
         Ask::RemindersClear => reminders::clear(services, context).await,
         Ask::Stats => analytics::stats(services, context).await,
         // the features that are not there yet
-        Ask::Unknown
-        | Ask::Roles
-        | Ask::RoleAdd(_)
-        | Ask::RoleRemove(_)
-        | Ask::Search(_)
-        | Ask::Summary
-        | Ask::Deep(_) => command(services, commands::unknown()).await,
+        Ask::Unknown | Ask::Search(_) | Ask::Summary | Ask::Deep(_) => {
+            command(services, commands::unknown()).await
+        }
     }
 }
 

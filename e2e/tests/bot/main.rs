@@ -1,8 +1,7 @@
 //! The bot and the real servers that it talks to, without a cluster: each test starts what it needs.
 
 mod alone;
-mod mount;
-mod page;
+mod discord;
 mod store;
 mod support;
 
@@ -12,7 +11,7 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     e2e::http::install_tls_provider();
-    let tests = [alone::tests(), page::tests(), store::tests()]
+    let tests = [alone::tests(), discord::tests(), store::tests()]
         .into_iter()
         .flatten()
         .collect();
