@@ -3,6 +3,7 @@
 #![allow(clippy::doc_markdown)] // these comments are the help text, where backticks are noise
 
 mod ai;
+mod capacity;
 mod discord;
 mod flags;
 mod jobs;
@@ -15,9 +16,10 @@ mod web;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 pub use ai::AiConfig;
+pub use capacity::{CapacityConfig, Output};
 pub use discord::DiscordConfig;
 pub use flags::{FlagsConfig, FlagsDefault};
 pub use jobs::JobsConfig;
@@ -28,6 +30,26 @@ pub use store::StoreConfig;
 pub use web::WebConfig;
 
 /// A chat bot that is built to be degraded.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "chatbotler", version, args_override_self = true)]
+pub struct Cli {
+    /// What to do instead of running the bot
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// How to run it
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the command does besides running the bot.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Tell whether a quota of requests holds a number of people, and what to do where it does not
+    Capacity(CapacityConfig),
+}
+
+/// How the bot is run.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chatbotler", version, args_override_self = true)]
 pub struct Config {
@@ -110,7 +132,26 @@ mod tests {
 
     #[test]
     fn the_command_is_sound() {
-        <Config as clap::CommandFactory>::command().debug_assert();
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_subcommand_the_bot_runs() {
+        let cli = Cli::parse_from([
+            "chatbotler",
+            "--ai-url=http://localhost/v1/",
+            "--ai-model=m",
+        ]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.config.ai.url.as_deref(), Some("http://localhost/v1"));
+        let cli = Cli::parse_from([
+            "chatbotler",
+            "capacity",
+            "--users=2",
+            "--lines=3",
+            "--hours=1",
+        ]);
+        assert!(matches!(cli.command, Some(Command::Capacity(_))));
     }
 
     #[test]
@@ -122,9 +163,12 @@ mod tests {
             "--chat-ms=NaN",
             "--workers=x",
             "--flags-default=some",
+            "--ai-url=https://example.com/v1",
+            "--ai-url=https://me:secret@example.com/v1 --ai-model=m",
+            "--ai-quota-hour=0",
         ] {
             assert!(
-                Config::try_parse_from(["chatbotler", wrong]).is_err(),
+                Config::try_parse_from(["chatbotler"].into_iter().chain(wrong.split(' '))).is_err(),
                 "{wrong}"
             );
         }

@@ -21,7 +21,7 @@
 mod activity;
 mod ai;
 mod ask;
-mod capacity;
+pub mod capacity;
 mod chat;
 pub mod config;
 mod deliver;

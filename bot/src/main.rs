@@ -1,9 +1,11 @@
 //! The command `chatbotler`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chatbotler::{Config, Ended};
+use chatbotler::Ended;
+use chatbotler::config::{Cli, Command};
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +20,16 @@ async fn main() -> anyhow::Result<ExitCode> {
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
 
-    let config = Config::parse();
+    let Cli { command, config } = Cli::parse();
+    match command {
+        None => {}
+        Some(Command::Capacity(question)) => {
+            let answer = chatbotler::capacity::answer(&question);
+            // whoever reads may have closed the pipe
+            let _ = std::io::stdout().write_all(answer.as_bytes());
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

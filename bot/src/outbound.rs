@@ -25,7 +25,7 @@ mod retry_after;
 mod tests;
 
 pub(crate) use dependency::Dependency;
-pub(crate) use fault::{CallError, Fault, FaultKind};
+pub(crate) use fault::{CallError, Fault};
 pub(crate) use http::{Answer, HttpClient, HttpLimits};
-pub(crate) use limits::{BreakerLimits, BudgetLimits, Limits, RateLimit};
+pub(crate) use limits::{BreakerLimits, Limits, RateLimit};
 pub(crate) use metrics::OutboundMetrics;

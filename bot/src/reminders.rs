@@ -29,7 +29,7 @@ use crate::store::{Due, Store, StoreError, now_ms};
 
 /// How often to look for what is due, and how often while reminders are Reduced.
 const LOOK: Duration = Duration::from_secs(1);
-const LOOK_REDUCED: Duration = Duration::from_secs(30);
+const LOOK_REDUCED: Duration = Duration::from_secs(10);
 /// How many are claimed and delivered at once.
 const BATCH: i64 = 16;
 /// One delivery may take so long, and no more than a third of a claim.

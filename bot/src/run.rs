@@ -12,9 +12,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, ActivityMetrics};
+use crate::ai::{self, Model};
 use crate::chat::Chat;
-use crate::chat::handlers::Services;
 use crate::chat::handlers::moderation::Reboot;
+use crate::chat::handlers::{Memory, Services};
 use crate::config::{Config, FlagsConfig, PoolsConfig};
 use crate::deliver::Deliver;
 use crate::discord::{Discord, DiscordMetrics};
@@ -58,7 +59,8 @@ pub async fn run(
 
     let pools = Arc::new(pools(&config.pools, &metrics));
     let rounds_per_ms = tokio::task::spawn_blocking(calibrate).await?;
-    let outbound = OutboundMetrics::new(&mut registry, &Discord::DEPENDENCIES);
+    let [posts, interactions] = Discord::DEPENDENCIES;
+    let outbound = OutboundMetrics::new(&mut registry, &[posts, interactions, ai::DEPENDENCY]);
     let discord = Discord::new(
         &config.discord,
         Discord::DEPENDENCIES.map(|name| Dependency::new(name, Limits::default(), &outbound)),
@@ -88,11 +90,15 @@ pub async fn run(
     finishing.spawn(reminders.follow(Arc::clone(&flags), draining.clone()));
     finishing.spawn(Arc::clone(&activity).follow(Arc::clone(&flags), draining.clone()));
     let reboot = Reboot::default();
+    let model = Arc::new(Model::open(&config.ai, &store, &mut registry, &outbound)?);
+    followers.spawn(Arc::clone(&model).keep_books());
     let services = Arc::new(Services {
         store: store.clone(),
         stops: Arc::clone(&stops),
         activity,
         reboot: reboot.clone(),
+        model,
+        memory: Memory::new(&config.ai),
         costs: Costs::new(&config.load, rounds_per_ms),
         guild: discord.as_ref().and_then(Discord::guild),
     });

@@ -10,7 +10,9 @@
 //!   told [`StoreError::Down`] at once. So a bot without its database still says `Pong`.
 
 mod activity;
+mod answers;
 mod error;
+mod history;
 mod inbox;
 mod metrics;
 mod person;
@@ -19,6 +21,7 @@ mod settings;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -34,10 +37,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 pub(crate) use activity::Heard;
 pub(crate) use error::StoreError;
+pub(crate) use history::Kept;
 pub(crate) use inbox::Item;
 pub(crate) use metrics::{Operation, StoreMetrics};
 pub(crate) use reminders::{Added, Due, NewReminder};
 pub(crate) use stops::Stop;
+pub(crate) use usage::Full;
 
 /// Connections to a server; `SQLite` has one writer anyway.
 const CONNECTIONS: u32 = 8;

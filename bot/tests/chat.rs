@@ -196,8 +196,15 @@ async fn the_page_is_whole_and_loads_nothing_from_elsewhere() {
     let bot = start(&[]).await;
     for (path, kind) in [
         ("/", "text/html"),
+        ("/desk", "text/html"),
+        ("/base.css", "text/css"),
         ("/page.css", "text/css"),
+        ("/desk.css", "text/css"),
         ("/page.js", "text/javascript"),
+        ("/desk.js", "text/javascript"),
+        ("/house.js", "text/javascript"),
+        ("/live.js", "text/javascript"),
+        ("/talk.js", "text/javascript"),
     ] {
         let response = bot.get(path).await;
         let headers = response.headers().clone();
@@ -209,6 +216,7 @@ async fn the_page_is_whole_and_loads_nothing_from_elsewhere() {
             .replace("http://www.w3.org/2000/svg", "")
             .contains("://");
         assert!(!elsewhere, "{path}");
+        assert!(!text.contains("innerHTML"), "{path}: text is never markup");
     }
     assert_eq!(bot.get("/healthz").await.status(), 200);
     assert_eq!(bot.get("/readyz").await.status(), 200);

@@ -8,6 +8,7 @@
 //!   [`exporter`] are its parts
 //! - [`node`] runs real pods, for those who need them, from an [`image`]
 //! - [`bot`] is the bot that is degraded, [`postgres`] what it remembers with, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`model_server`] stands in for the paid API that the bot asks
 //! - [`shipped`] gives the manifests and images of the checkout, [`pods`] looks after what runs from them
 //! - [`discord`] stands in for what cannot be had here
 //! - [`demo`] plays a story on it
@@ -39,6 +40,7 @@ pub mod http;
 pub mod image;
 mod kubeconfig;
 pub mod load;
+pub mod model_server;
 mod namespaces;
 pub mod node;
 pub mod operator;

@@ -17,7 +17,7 @@ use crate::process::{Process, Spec};
 use crate::run_dir::RunDir;
 use crate::tools::on_path;
 
-const READY: Duration = Duration::from_mins(1);
+const READY: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
 /// Where Debian keeps each version's programs.
 const VERSIONS: &str = "/usr/lib/postgresql";

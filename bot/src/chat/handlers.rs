@@ -2,18 +2,26 @@
 
 mod analytics;
 mod commands;
+mod deep;
+mod memory;
 pub(crate) mod moderation;
-mod persona;
 mod reminders;
 mod roles;
+mod search;
+mod summary;
+mod talk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use brownout::policy::State;
 use tokio::time::Instant;
 
 use super::Animation;
 use crate::activity::Activity;
+use crate::ai::{Model, Silence};
 use crate::ask::Ask;
+use crate::features::Feature;
 use crate::flags::Snapshot;
 use crate::guild::Guild;
 use crate::message::Message;
@@ -22,6 +30,13 @@ use crate::stops::Stops;
 use crate::store::{Store, StoreError};
 use crate::work::Costs;
 use moderation::Reboot;
+
+pub(crate) use memory::Memory;
+
+/// What is left of the time for an answer when the model must be done: enough to say that it was not.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// Characters that fit into one message, of Discord too.
+const MOST_ANSWER: usize = 2000;
 
 /// What handlers work with.
 pub(crate) struct Services {
@@ -32,6 +47,8 @@ pub(crate) struct Services {
     pub(crate) costs: Costs,
     /// Where people have roles; none without Discord.
     pub(crate) guild: Option<Arc<dyn Guild>>,
+    pub(crate) model: Arc<Model>,
+    pub(crate) memory: Memory,
 }
 
 /// What is known about one request.
@@ -62,6 +79,32 @@ impl Failure {
     }
 }
 
+impl Context<'_> {
+    /// Whether the feature is to do with less.
+    fn reduced(&self, feature: Feature) -> bool {
+        self.flags.features.state(feature) == State::Reduced
+    }
+
+    /// When the model must be done.
+    fn model_deadline(&self) -> Instant {
+        let early = self.deadline.checked_sub(LAST_WORDS);
+        early.unwrap_or(self.deadline)
+    }
+}
+
+/// The model gave no answer: the user is told so, and when to try again.
+fn silent(silence: &Silence, feature: Feature) -> Failure {
+    tracing::warn!(
+        feature = feature.name(),
+        cause = silence.cause(),
+        "the model gave no answer"
+    );
+    Failure {
+        outcome: Outcome::Error,
+        text: Some(silence.text()),
+    }
+}
+
 /// The store does not do what it is asked: nobody shall hear how, and everybody that it is temporary.
 pub(super) fn store_failure(error: &StoreError) -> Failure {
     tracing::debug!(%error, "an answer needs the store");
@@ -84,14 +127,14 @@ pub(crate) async fn answer(
         Ask::Help => command(services, commands::help()).await,
         Ask::Ping => command(services, "Pong.".to_owned()).await,
         Ask::Status => command(services, commands::status(services, context)).await,
-        Ask::Talk(text) => {
-            let budget = context.flags.features.chat_budget;
-            services.costs.chat(budget).perform().await;
-            Ok(persona::answer(text, &context.message.author.name, budget))
-        }
         Ask::Roles => roles::list(services, context).await,
         Ask::RoleAdd(name) => roles::change(services, context, name, true).await,
         Ask::RoleRemove(name) => roles::change(services, context, name, false).await,
+        // boxed: with a call to the model in them they are large, and every answer would have that size
+        Ask::Talk(text) => Box::pin(talk::answer(services, text, context)).await,
+        Ask::Search(question) => Box::pin(search::answer(services, question, context)).await,
+        Ask::Summary => Box::pin(summary::answer(services, context)).await,
+        Ask::Deep(question) => Box::pin(deep::answer(services, question, context)).await,
         Ask::Stop(reason) => moderation::stop(services, context, reason).await,
         Ask::Start => moderation::start(services, context).await,
         Ask::Reboot => moderation::reboot(services, context),
@@ -100,10 +143,7 @@ pub(crate) async fn answer(
         Ask::Reminders => reminders::list(services, context).await,
         Ask::RemindersClear => reminders::clear(services, context).await,
         Ask::Stats => analytics::stats(services, context).await,
-        // the features that are not there yet
-        Ask::Unknown | Ask::Search(_) | Ask::Summary | Ask::Deep(_) => {
-            command(services, commands::unknown()).await
-        }
+        Ask::Unknown => command(services, commands::unknown()).await,
     }
 }
 
@@ -120,3 +160,6 @@ pub(crate) async fn animation(services: &Services, reduced: bool) -> Result<Anim
         pieces: if reduced { 8 } else { 36 },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn scripts_and_other_sites_never_see_it() {
         let mut response = Response::default();
-        set(&mut response, "a", "1", Duration::from_secs(60), true);
+        set(&mut response, "a", "1", Duration::from_mins(1), true);
         assert_eq!(
             response.headers()[header::SET_COOKIE],
             "a=1; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure"

@@ -11,7 +11,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
-use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
 use super::retry_after;
@@ -115,18 +114,8 @@ impl Answer {
         Err(fault.after(self.retry_after(Timestamp::now())))
     }
 
-    /// What a good answer says. One that cannot be read will not be better the next time.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        serde_json::from_slice(&self.body).map_err(|e| {
-            // its own words may quote the body
-            let (line, column) = (e.line(), e.column());
-            Fault::refused(format!(
-                "the answer is not the JSON expected, at line {line} column {column}"
-            ))
-        })
-    }
-
-    fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+    /// How long it asks to be left alone.
+    pub(crate) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         let value = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
         retry_after::parse(value, now)
     }

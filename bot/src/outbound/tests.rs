@@ -13,6 +13,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
 
+use super::fault::FaultKind;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -33,7 +33,8 @@ function show(desk) {
   document.body.dataset.mood = mood;
   const words = { stopped: 'Stopped by a moderator', careful: `At work, in careful mode: ${status.levelName}`, well: 'At work' };
   put(byId('state'), words[mood]);
-  const because = status.degraded ? [since(status), why(status)] : ['Everything is on.'];
+  const well = status.stopped ? [] : ['Everything is on.'];
+  const because = status.degraded ? [since(status), why(status)] : well;
   const stop = status.stopped ? `${stopped(status)} ` : '';
   const line = stop + [`Level ${status.level}.`, ...because.filter(Boolean).map((text) => text[0].toUpperCase() + text.slice(1))].join(' ');
   put(byId('state-why'), line.replace(/(since [^.]*?) The reason/i, '$1. The reason'));
@@ -105,18 +106,22 @@ byId('logout').addEventListener('click', async () => {
   await look();
 });
 
+function sure(button, asking) {
+  const label = button.dataset.order;
+  button.classList.toggle('sure', asking);
+  button.textContent = asking ? 'Sure?' : label[0].toUpperCase() + label.slice(1);
+  if (asking) button.setAttribute('aria-label', `Really ${label}?`);
+  else button.removeAttribute('aria-label');
+}
+
 // What hurts is asked twice, by the same button.
 async function order(button) {
   if (button.classList.contains('danger') && !button.classList.contains('sure')) {
-    const label = button.textContent;
-    button.classList.add('sure');
-    button.textContent = `Really ${label.toLowerCase()}?`;
-    setTimeout(() => {
-      button.classList.remove('sure');
-      button.textContent = label;
-    }, SURE);
+    sure(button, true);
+    setTimeout(sure, SURE, button, false);
     return;
   }
+  sure(button, false);
   button.disabled = true;
   try {
     const answer = await post('desk/order', { order: button.dataset.order });

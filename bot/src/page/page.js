@@ -2,7 +2,7 @@
 
 import { element, features, howMuch, since, stopped, why } from './house.js';
 import { follow } from './live.js';
-import { confetti, known, note, recall, say, waiting } from './talk.js';
+import { confetti, known, note, recall, say, toEnd, waiting } from './talk.js';
 
 const byId = (id) => document.getElementById(id);
 const [form, field, level, banner, house, opener] = ['form', 'message', 'level', 'banner', 'house', 'open-house'].map(byId);
@@ -48,6 +48,7 @@ function offerAgain(item, id, message, wait) {
     if (left > 0) setTimeout(tick, 1000, left - 1);
   };
   tick(Math.min(wait, 600));
+  toEnd();
   button.addEventListener('click', () => {
     button.remove();
     answer(id, message);
@@ -69,7 +70,7 @@ function show(status) {
   shown = key;
   const mood = status.stopped ? 'stopped' : status.degraded ? 'careful' : 'well';
   document.body.dataset.mood = mood;
-  const words = { stopped: 'Stopped by a moderator', careful: `Careful mode: ${status.levelName}`, well: 'At your service' };
+  const words = { stopped: 'The evening off', careful: `Careful mode: ${status.levelName}`, well: 'At your service' };
   if (level.textContent !== words[mood]) level.textContent = words[mood];
 
   const less = status.features.filter((feature) => feature.state !== 'Enabled');
@@ -96,6 +97,8 @@ function show(status) {
 function away() {
   document.body.dataset.mood = 'away';
   level.textContent = 'Out for a moment';
+  byId('house-level').textContent = 'Out for a moment';
+  byId('house-why').textContent = 'I cannot be reached just now. This is what was on when I was last seen:';
   shown = '';
 }
 

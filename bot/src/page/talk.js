@@ -56,7 +56,7 @@ export function note(item, text) {
 }
 
 export function waiting(animated) {
-  const item = element('li', '', { class: 'bot' });
+  const item = element('li', '', { class: 'bot waiting' });
   const bubble = element('div', '', { class: 'bubble' });
   if (animated) {
     const dots = element('p', '', { class: 'dots', role: 'img', 'aria-label': 'ChatBotler is thinking' });

@@ -21,16 +21,22 @@ pub(crate) enum Operation {
     Reminders,
     Inbox,
     Activity,
+    History,
+    Usage,
+    Answers,
 }
 
 impl Operation {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Ping,
         Self::Settings,
         Self::Stops,
         Self::Reminders,
         Self::Inbox,
         Self::Activity,
+        Self::History,
+        Self::Usage,
+        Self::Answers,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -41,6 +47,9 @@ impl Operation {
             Self::Reminders => "reminders",
             Self::Inbox => "inbox",
             Self::Activity => "activity",
+            Self::History => "history",
+            Self::Usage => "usage",
+            Self::Answers => "answers",
         }
     }
 }

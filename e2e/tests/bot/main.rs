@@ -2,6 +2,9 @@
 
 mod alone;
 mod discord;
+mod model;
+mod mount;
+mod page;
 mod store;
 mod support;
 
@@ -11,9 +14,15 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     e2e::http::install_tls_provider();
-    let tests = [alone::tests(), discord::tests(), store::tests()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let tests = [
+        alone::tests(),
+        discord::tests(),
+        model::tests(),
+        page::tests(),
+        store::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

@@ -23,7 +23,7 @@ where
             let result = runtime.block_on(test(Arc::clone(&dir)));
             if result.is_err() {
                 dir.keep_logs();
-                e2e::progress::say(&format!("its logs: {}", dir.logs().display()));
+                e2e::progress::say(format!("its logs: {}", dir.logs().display()));
             }
             result
         };

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     const SECRET: &str = "a fairly long secret";
-    const AGE: Duration = Duration::from_secs(60);
+    const AGE: Duration = Duration::from_mins(1);
 
     fn lock(secret: &str) -> Lock {
         Lock::new(&SecretString::from(secret), "--option").unwrap()

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 /// Families that a moderator can make something of, by the beginning of their name.
-const SHOWN: [&str; 6] = [
+const SHOWN: [&str; 7] = [
     "bot_queue_",
     "bot_dependency_",
-    "bot_outbound_",
-    "bot_breaker_",
-    "bot_ai_",
+    "bot_key_",
     "bot_quota_",
+    "bot_token_quota_",
+    "bot_reminders_",
+    "bot_store_up",
 ];
 
 /// One gauge.
@@ -35,6 +36,8 @@ pub(super) fn of(text: &str) -> Vec<Reading> {
             readings.extend(reading(line));
         }
     }
+    // the exposition is in no order
+    readings.sort_by(|a: &Reading, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
     readings
 }
 

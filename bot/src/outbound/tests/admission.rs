@@ -109,3 +109,32 @@ async fn a_call_that_opens_it_is_not_tried_again() {
     assert_eq!(begin.elapsed(), SECOND / 100);
     assert!(api.metric("retry_budget", "") > 1.0, "nothing is spent");
 }
+
+#[tokio::test(start_paused = true)]
+async fn refusals_and_limits_say_nothing_against_its_health() {
+    let api = Api::new(Limits {
+        retries: 0,
+        ..Limits::default()
+    });
+    for _ in 0..50 {
+        let _ = api.call(SECOND, &[refused()]).await;
+        let _ = api.call(SECOND, &[limited(Duration::ZERO)]).await;
+    }
+    assert!(api.metric("breaker_state", "").abs() < 1e-9);
+    assert!((api.metric("attempts_total", "") - 100.0).abs() < 1e-9);
+
+    let mut wait = SECOND;
+    for _ in 0..110 {
+        if let Err(CallError::Open { retry_in }) = api.call(SECOND, &[down()]).await {
+            wait = retry_in;
+            break;
+        }
+    }
+    assert!(wait > SECOND, "failures are what opens it");
+    sleep(wait).await;
+    for _ in 0..2 {
+        let _ = api.call(SECOND, &[refused()]).await;
+    }
+    let closed = api.metric("breaker_state", "").abs() < 1e-9;
+    assert!(closed, "who refuses a probe has answered it");
+}

@@ -30,7 +30,8 @@ async fn ask(
                 .request(Method::POST, url.clone())
                 .bearer_auth("open-sesame")
                 .body("a secret");
-            client.send(request).await?.accept()?.json()
+            let answer = client.send(request).await?.accept()?;
+            Ok(String::from_utf8(answer.body).unwrap())
         })
         .await
 }
@@ -65,11 +66,6 @@ async fn what_the_server_does_is_called_by_its_name() {
         (Mood::Status(404, None), Refused, "status 404"),
         (Mood::Status(401, Some("3")), Refused, "status 401"),
         (Mood::Status(302, None), Refused, "status 302"),
-        (
-            Mood::Status(204, None),
-            Refused,
-            "the answer is not the JSON",
-        ),
         (slow, Transient, "no answer in 500ms"),
         (Mood::BreaksOff, Transient, "the answer broke off"),
         (

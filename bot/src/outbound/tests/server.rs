@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use futures::stream::{self, StreamExt};
 use reqwest::header::{HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
@@ -72,7 +72,7 @@ async fn answer(State(seen): State<Arc<Seen>>) -> Response {
     seen.requests.fetch_add(1, Ordering::Relaxed);
     let mood = *seen.mood.lock().unwrap();
     match mood {
-        Mood::Well => Json("yes").into_response(),
+        Mood::Well => "yes".into_response(),
         Mood::Status(status, wait) => {
             let mut response = StatusCode::from_u16(status).unwrap().into_response();
             let headers = response.headers_mut();
@@ -84,7 +84,7 @@ async fn answer(State(seen): State<Arc<Seen>>) -> Response {
         }
         Mood::Slow(time) => {
             sleep(time).await;
-            Json("yes").into_response()
+            "yes".into_response()
         }
         Mood::BreaksOff => {
             let part = stream::once(async { Ok("\"ye") });
