@@ -20,6 +20,7 @@ mod secrets;
 mod silence;
 mod wire;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(crate) use quota::{Bound, Quota, Usage, Used, Window};
 pub(crate) use silence::Silence;
 
 use crate::config::AiConfig;
-use crate::outbound::{BreakerLimits, Dependency, Limits, OutboundMetrics};
+use crate::outbound::{BreakerLimits, Dependency, Limits, OutboundMetrics, RateLimit};
 use crate::store::{Store, now_ms};
 use keyring::Keyring;
 use metrics::AiMetrics;
@@ -90,6 +91,12 @@ impl Model {
         let keyring = Keyring::new(keys, config.quota(), store.clone(), metrics);
         let limits = Limits {
             timeout: config.timeout,
+            concurrency: config.concurrency,
+            rate: config.per_minute.map(|per_minute| RateLimit {
+                per_minute,
+                // what comes in one breath goes out in one
+                burst: NonZeroU32::MIN.saturating_add(per_minute.get() / 12),
+            }),
             breaker: BreakerLimits {
                 // a model may well think; it is slow when it nearly takes too long
                 slow_after: config.timeout.mul_f64(0.8),

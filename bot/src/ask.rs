@@ -66,6 +66,13 @@ impl Ask {
         }
     }
 
+    /// Whether it takes more than the process that heard it and the store. The rest is answered at the door,
+    /// so moderators are heard whatever became of the workers.
+    pub(crate) fn needs_worker(&self) -> bool {
+        let at_the_door = matches!(self, Self::Help | Self::Ping | Self::Status | Self::Unknown);
+        !at_the_door && self.feature() != Feature::Moderation
+    }
+
     /// The feature that it is part of.
     pub(crate) fn feature(&self) -> Feature {
         match self {

@@ -1,7 +1,12 @@
 //! The core: a message in, an answer out, whatever door it came through.
 
+mod aside;
+mod declined;
+mod execution;
 pub(crate) mod handlers;
 mod reply;
+mod ticket;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +19,16 @@ pub(crate) use reply::{Animation, Reply};
 use crate::ask::Ask;
 use crate::features::Feature;
 use crate::flags::{FlagStore, Snapshot};
-use crate::message::Message;
-use crate::metrics::{Arrival, Metrics, Outcome};
+use crate::jobs::Gateway;
+use crate::logs::Logs;
+use crate::manners::{self, Manners};
+use crate::message::{Door, Message};
+use crate::metrics::{Metrics, Outcome};
 use crate::pools::{Place, Pools};
+use declined::Declined;
 use handlers::{Context, Failure, Services};
+use ticket::Ticket;
+use visit::Visit;
 
 /// Answers messages.
 pub(crate) struct Chat {
@@ -25,163 +36,145 @@ pub(crate) struct Chat {
     metrics: Arc<Metrics>,
     pools: Arc<Pools>,
     services: Arc<Services>,
+    manners: Arc<Manners>,
+    logs: Logs,
     deadline: Duration,
+    /// To those who do the work, where that is not this process.
+    gateway: Option<Arc<Gateway>>,
 }
 
-/// A request that was let in: it has a turn or a place in a queue.
-struct Ticket<'a> {
-    feature: Feature,
-    arrival: Arrival<'a>,
-    place: Place,
+/// What [`Chat`] is made of.
+pub(crate) struct Parts {
+    pub(crate) flags: Arc<FlagStore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pools: Arc<Pools>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) manners: Arc<Manners>,
+    pub(crate) logs: Logs,
+    /// How long an answer may take.
+    pub(crate) deadline: Duration,
+    pub(crate) gateway: Option<Arc<Gateway>>,
 }
 
 impl Chat {
-    pub(crate) fn new(
-        flags: Arc<FlagStore>,
-        metrics: Arc<Metrics>,
-        pools: Arc<Pools>,
-        services: Arc<Services>,
-        deadline: Duration,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            flags,
+            metrics,
+            pools,
+            services,
+            manners,
+            logs,
+            deadline,
+            gateway,
+        } = parts;
         Self {
             flags,
             metrics,
             pools,
             services,
+            manners,
+            logs,
             deadline,
+            gateway,
         }
     }
 
-    /// Answers one message, by the flags as they are now. The answer carries its animation, so it
-    /// waits for it too; both share one deadline, which the time in the queue counts toward.
-    pub(crate) async fn answer(&self, message: &Message) -> (Outcome, Reply) {
+    /// Answers one message, by the flags as they are now. Where there is no reply, nothing is to be said:
+    /// the message asked for that, or its person was told already to wait.
+    ///
+    /// The answer carries its animation, so it waits for it too; both share one deadline, which the time
+    /// in the queue counts toward.
+    pub(crate) async fn answer(&self, typed: &Message) -> (Outcome, Option<Reply>) {
+        let mut visit = Visit::begin(&self.manners, &self.logs, typed);
+        if manners::is_ignored(&typed.text) {
+            return (visit.end(Outcome::Ignored, "asked"), None);
+        }
         let deadline = Instant::now() + self.deadline;
-        let flags = self.flags.snapshot();
+        let message = manners::cleaned(typed);
         let ask = Ask::of(&message.text);
         let feature = ask.feature();
-        if flags.features.state(Feature::Analytics) != State::Disabled {
-            self.services.activity.note(message);
-        }
-        let guild = message.place.guild.as_deref();
-        let stopped = self.services.stops.of(guild).is_some();
-        let ticket = match self.enter(feature, &flags, stopped) {
-            Ok(ticket) => ticket,
-            Err(outcome) => return (outcome, Reply::declined(outcome, feature)),
+        visit.feature = Some(feature);
+        let flags = self.flags.snapshot();
+        self.note(&message, &flags);
+        let arrival = self.metrics.arrive(feature);
+        let place = match self.admit(typed, &message, &ask, &flags) {
+            Ok(place) => place,
+            Err(declined) => {
+                arrival.end(declined.outcome);
+                let outcome = visit.end(declined.outcome, declined.cause);
+                return (outcome, declined.reply(feature));
+            }
         };
-        let animation = self.enter(Feature::Animations, &flags, stopped).ok();
+        let ticket = Ticket::new(feature, Some(arrival), place);
+        let animation = self.animation(&message, &flags);
         let context = Context {
-            message,
+            message: &message,
             flags: &flags,
             deadline,
         };
-        let (answered, animation) = tokio::join!(
-            ticket.work(
-                deadline,
-                &self.flags,
-                handlers::answer(&self.services, &ask, context)
-            ),
+        let (worked, animation) = tokio::join!(
+            ticket.work(deadline, &self.flags, self.do_answer(&ask, context)),
             self.animate(animation, context)
         );
+        visit.queue = worked.queue;
         let reduced = flags.features.state(feature) == State::Reduced;
-        match answered {
-            Ok(text) => (Outcome::Ok, Reply::ok(text, feature, reduced, animation)),
+        match worked.result {
+            Ok(text) => {
+                let reply = Reply::ok(&text, feature, reduced, animation);
+                (visit.end(Outcome::Ok, "answered"), Some(reply))
+            }
             Err(Failure { outcome, text }) => {
                 let mut reply = Reply::declined(outcome, feature);
                 if let Some(text) = text {
-                    reply.answer = text;
+                    reply = reply.saying(&text);
                 }
-                (outcome, reply)
+                (visit.end(outcome, worked.cause), Some(reply))
             }
         }
     }
 
-    /// Does what goes with an answer to this message, such as a reaction, on a turn of its own tier, or not at all.
-    /// `work` is told what there is of the feature.
-    pub(crate) async fn aside<F>(
+    /// Everything that is decided at once, in this order. Whoever is let in has a turn or a place in the
+    /// queue; none where the work is done elsewhere, and waits there.
+    fn admit(
         &self,
+        typed: &Message,
         message: &Message,
-        feature: Feature,
-        work: impl FnOnce(State) -> F,
-    ) where
-        F: Future<Output = Outcome>,
-    {
-        let deadline = Instant::now() + self.deadline;
-        let flags = self.flags.snapshot();
-        let guild = message.place.guild.as_deref();
-        let stopped = self.services.stops.of(guild).is_some();
-        let Ok(ticket) = self.enter(feature, &flags, stopped) else {
-            return;
-        };
-        let work = async {
-            match work(flags.features.state(feature)).await {
-                Outcome::Ok => Ok(()),
-                outcome => Err(Failure::plain(outcome)),
-            }
-        };
-        // its end is counted, and nobody waits for it
-        let _ = ticket.work(deadline, &self.flags, work).await;
-    }
-
-    /// Counts the request in and gives it a place, unless the feature is off or the queue full.
-    /// Where a moderator has stopped the bot, only what is critical gets one.
-    fn enter(
-        &self,
-        feature: Feature,
+        ask: &Ask,
         flags: &Snapshot,
-        stopped: bool,
-    ) -> Result<Ticket<'_>, Outcome> {
-        let arrival = self.metrics.arrive(feature);
-        if stopped && feature.tier() != Tier::Critical {
-            return Err(arrival.end(Outcome::Stopped));
+    ) -> Result<Option<Place>, Declined> {
+        let feature = ask.feature();
+        self.manners.check(typed, message)?;
+        if feature.tier() != Tier::Critical && self.is_stopped(message) {
+            return Err(Declined::new(Outcome::Stopped, "stopped"));
         }
         if flags.features.state(feature) == State::Disabled {
-            return Err(arrival.end(Outcome::Off));
+            return Err(Declined::new(Outcome::Off, "feature-off"));
         }
-        match self.pools.enter(feature.tier()) {
-            Ok(place) => Ok(Ticket {
-                feature,
-                arrival,
-                place,
-            }),
-            Err(_full) => Err(arrival.end(Outcome::Shed)),
+        self.manners.admit(message, feature)?;
+        if self.elsewhere(ask).is_some() {
+            return Ok(None);
         }
+        let place = self.pools.enter(feature.tier());
+        place
+            .map(Some)
+            .map_err(|_full| Declined::new(Outcome::Shed, "queue-full"))
     }
 
-    /// An answer goes without an animation where there is no place for one.
-    async fn animate(&self, ticket: Option<Ticket<'_>>, context: Context<'_>) -> Option<Animation> {
-        let reduced = context.flags.features.state(Feature::Animations) == State::Reduced;
-        let work = handlers::animation(&self.services, reduced);
-        let done = ticket?.work(context.deadline, &self.flags, work).await;
-        done.ok()
+    /// Whether the moderators have stopped the bot there.
+    fn is_stopped(&self, message: &Message) -> bool {
+        let guild = message.place.guild.as_deref();
+        self.services.stops.of(guild).is_some()
+    }
+
+    /// Notes that somebody is here. A check is nobody.
+    fn note(&self, message: &Message, flags: &Snapshot) {
+        let counted = flags.features.state(Feature::Analytics) != State::Disabled;
+        if counted && message.door != Door::Check {
+            self.services.activity.note(message);
+        }
     }
 }
 
-impl Ticket<'_> {
-    /// Waits for the turn, then does the work. Where its feature is switched off while it waits, the
-    /// place in the queue is given up: shedding must also rid us of what is queued already. What has
-    /// begun is finished, since what it costs is spent.
-    async fn work<T>(
-        self,
-        deadline: Instant,
-        flags: &FlagStore,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let done = async {
-            let _turn = tokio::select! {
-                biased;
-                turn = self.place.turn() => turn,
-                () = flags.until_off(self.feature) => return Err(Failure::plain(Outcome::Off)),
-            };
-            work.await
-        };
-        let late = |_elapsed| Err(Failure::plain(Outcome::Error));
-        let result = tokio::time::timeout_at(deadline, done)
-            .await
-            .unwrap_or_else(late);
-        let outcome = result
-            .as_ref()
-            .map_or_else(|failure| failure.outcome, |_| Outcome::Ok);
-        self.arrival.end(outcome);
-        result
-    }
-}
+#[cfg(test)]
+mod tests;

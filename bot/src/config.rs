@@ -8,6 +8,7 @@ mod discord;
 mod flags;
 mod jobs;
 mod load;
+mod logs;
 mod manners;
 mod pools;
 mod store;
@@ -22,8 +23,9 @@ pub use ai::AiConfig;
 pub use capacity::{CapacityConfig, Output};
 pub use discord::DiscordConfig;
 pub use flags::{FlagsConfig, FlagsDefault};
-pub use jobs::JobsConfig;
+pub use jobs::{JobsConfig, Role};
 pub use load::LoadConfig;
+pub use logs::LogsConfig;
 pub use manners::MannersConfig;
 pub use pools::PoolsConfig;
 pub use store::StoreConfig;
@@ -82,6 +84,10 @@ pub struct Config {
     /// Who works, and who waits
     #[command(flatten)]
     pub pools: PoolsConfig,
+
+    /// What the logs may hold
+    #[command(flatten)]
+    pub logs: LogsConfig,
 
     /// Manners
     #[command(flatten)]
@@ -166,6 +172,10 @@ mod tests {
             "--ai-url=https://example.com/v1",
             "--ai-url=https://me:secret@example.com/v1 --ai-model=m",
             "--ai-quota-hour=0",
+            "--role=boss",
+            "--worker-tiers=critical,cheap",
+            "--gateway-id=a.b",
+            "--jobs-max=0",
         ] {
             assert!(
                 Config::try_parse_from(["chatbotler"].into_iter().chain(wrong.split(' '))).is_err(),

@@ -188,6 +188,16 @@ impl Features {
         }
     }
 
+    /// Each feature as far off as either says.
+    #[cfg(feature = "openfeature")]
+    pub(crate) fn least(self, other: Self) -> Self {
+        let states = Feature::ALL.map(|feature| self.state(feature).max(other.state(feature)));
+        Self {
+            states,
+            chat_budget: self.chat_budget.min(other.chat_budget),
+        }
+    }
+
     /// What the feature is now.
     pub(crate) fn state(self, feature: Feature) -> State {
         self.states[feature as usize]

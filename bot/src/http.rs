@@ -1,37 +1,42 @@
 //! The bot's own door: the page with its events, the moderators' desk, the chat for programs, status,
 //! metrics and health.
 
+mod body;
 mod cookie;
 mod desk;
 mod events;
 mod inbox;
 mod origin;
 mod page;
+mod probes;
+mod respond;
 mod session;
 mod status;
 mod talk;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use prometheus_client::registry::Registry;
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::Chat;
 use crate::config::WebConfig;
 use crate::flags::FlagStore;
+use crate::manners::Manners;
 use crate::metrics::{self, CONTENT_TYPE};
 use crate::stops::Stops;
 use crate::store::Store;
 use desk::{Desk, DeskError};
 use events::Hub;
 pub(crate) use inbox::Inbox;
+pub(crate) use probes::Probes;
+use respond::refuse;
 
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -39,8 +44,10 @@ const MOST_BYTES: usize = 16 * 1024;
 pub(crate) struct App {
     pub(crate) chat: Arc<Chat>,
     pub(crate) flags: Arc<FlagStore>,
+    pub(crate) manners: Arc<Manners>,
     pub(crate) store: Store,
     pub(crate) stops: Arc<Stops>,
+    pub(crate) probes: Probes,
     pub(crate) registry: Registry,
     pub(crate) web: Web,
     /// Cancelled when the bot was told to stop.
@@ -77,8 +84,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/inbox", get(inbox::inbox))
         .route("/status", get(status::status))
         .route("/metrics", get(scrape))
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
+        .merge(probes::router())
         .merge(from_the_page)
         .merge(desk::views())
         .merge(page::router())
@@ -86,27 +92,18 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-#[derive(Serialize)]
-struct Refusal {
-    error: String,
-}
-
-fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
-    let error = error.into();
-    (status, Json(Refusal { error })).into_response()
+/// What a worker serves: it has no doors.
+pub(crate) fn worker_router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/status", get(status::status))
+        .route("/metrics", get(scrape))
+        .merge(probes::router())
+        .with_state(app)
 }
 
 async fn scrape(State(app): State<Arc<App>>) -> Response {
     match metrics::render(&app.registry) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
-}
-
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if app.draining.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-    } else {
-        (StatusCode::OK, "ok")
     }
 }

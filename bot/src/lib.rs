@@ -9,6 +9,7 @@
 //! - `pools`: bulkheads, a pool and a bounded queue per tier
 //! - `work`: made-up load, for tests and the demo
 //! - `metrics`: what Prometheus sees
+//! - `logs`: one line per request, and nobody's words in it
 //! - `manners`: what is cleaned, what is ignored, how much is too much
 //! - `ai`: the model, its keys and quotas; `capacity`: what a number of people needs
 //! - `outbound`: every call to somebody else
@@ -31,6 +32,7 @@ mod flags;
 mod guild;
 mod http;
 mod jobs;
+mod logs;
 mod manners;
 mod message;
 mod metrics;
@@ -43,4 +45,4 @@ mod store;
 mod work;
 
 pub use config::Config;
-pub use run::{Ended, run};
+pub use run::{Ended, Given, run, run_with};

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Not success, so that what looks after the process starts it again: EX_TEMPFAIL of sysexits.h.
+/// Not success, so that what looks after the process starts it again: `EX_TEMPFAIL` of `sysexits.h`.
 const REBOOT: u8 = 75;
 
 #[tokio::main]
@@ -42,12 +42,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let ended = chatbotler::run(config, listener, async move {
+    // boxed: it is large, and nothing else runs here
+    let ended = Box::pin(chatbotler::run(config, listener, async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    });
+    }));
     Ok(match ended.await? {
         Ended::Stopped => ExitCode::SUCCESS,
         Ended::Rebooting => ExitCode::from(REBOOT),

@@ -27,10 +27,12 @@ pub(crate) enum Door {
     Page,
     /// `POST /chat`.
     Api,
+    /// A prober's synthetic check: nobody's message.
+    Check,
 }
 
 impl Door {
-    pub(crate) const ALL: [Self; 3] = [Self::Discord, Self::Page, Self::Api];
+    pub(crate) const ALL: [Self; 4] = [Self::Discord, Self::Page, Self::Api, Self::Check];
 
     /// As metrics and logs call it.
     pub(crate) fn name(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Door {
             Self::Discord => "discord",
             Self::Page => "page",
             Self::Api => "api",
+            Self::Check => "check",
         }
     }
 }

@@ -45,10 +45,14 @@ pub(crate) enum Outcome {
     Denied,
     /// Declined at once, because a moderator has stopped the bot.
     Stopped,
+    /// Declined at once, because the message is empty or more than the bot reads.
+    Refused,
+    /// Not answered, as it asked.
+    Ignored,
 }
 
 impl Outcome {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Ok,
         Self::Error,
         Self::Shed,
@@ -56,6 +60,8 @@ impl Outcome {
         Self::Limited,
         Self::Denied,
         Self::Stopped,
+        Self::Refused,
+        Self::Ignored,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -67,6 +73,8 @@ impl Outcome {
             Self::Limited => "limited",
             Self::Denied => "denied",
             Self::Stopped => "stopped",
+            Self::Refused => "refused",
+            Self::Ignored => "ignored",
         }
     }
 }
@@ -156,7 +164,7 @@ impl Metrics {
         );
         r.register(
             "bot_requests",
-            "Requests that ended, by outcome: ok, error (not in time), shed (queue full), off (feature disabled), limited (too often), denied (may not), stopped (by a moderator)",
+            "Requests that ended, by outcome: ok, error (not in time), shed (queue full), off (feature disabled), limited (too often), denied (may not), stopped (by a moderator), refused (too long, or empty), ignored (as asked: under no feature)",
             self.requests.clone(),
         );
         r.register(

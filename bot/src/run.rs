@@ -1,34 +1,19 @@
 //! Puts the parts together and takes them down again in order.
 
+mod build;
+mod flags;
+
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use futures::TryFutureExt as _;
-use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::activity::{Activity, ActivityMetrics};
-use crate::ai::{self, Model};
-use crate::chat::Chat;
-use crate::chat::handlers::moderation::Reboot;
-use crate::chat::handlers::{Memory, Services};
-use crate::config::{Config, FlagsConfig, PoolsConfig};
-use crate::deliver::Deliver;
-use crate::discord::{Discord, DiscordMetrics};
-use crate::flags::{FlagStore, Source, follow_directory};
-use crate::http::{App, Inbox, Web};
-use crate::message::Door;
-use crate::metrics::Metrics;
-use crate::outbound::{Dependency, Limits, OutboundMetrics};
-use crate::pools::{PerTier, Pools};
-use crate::reminders::{ReminderMetrics, Reminders};
-use crate::stops::{StopMetrics, Stops};
-use crate::store::{Store, StoreMetrics};
-use crate::work::{Costs, calibrate};
+use crate::config::{Config, Role};
+use build::Built;
 
 /// How long reminders that are being delivered and counts that are being written may take at the end.
 const FINISH: Duration = Duration::from_secs(5);
@@ -42,6 +27,14 @@ pub enum Ended {
     Rebooting,
 }
 
+/// What whoever embeds the bot may give it beside its options.
+#[derive(Default)]
+pub struct Given {
+    /// Evaluates flags by the provider that was set up for it.
+    #[cfg(feature = "openfeature")]
+    pub openfeature: Option<open_feature::Client>,
+}
+
 /// Serves on `listener` until `shutdown`, then takes no more and finishes what is under way, for
 /// at most the configured grace.
 pub async fn run(
@@ -49,101 +42,67 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<Ended> {
-    let sources = sources(&config.flags);
-    let mut registry = Registry::default();
-    let metrics = Arc::new(Metrics::new(&mut registry, &sources));
-    let unseen = config.flags.default.features();
-    let flags = Arc::new(FlagStore::new(&sources, unseen, Arc::clone(&metrics)));
-    // aborts the tasks when it goes out of scope
-    let mut followers = follow(&config.flags, &flags).await?;
+    run_with(Given::default(), config, listener, shutdown).await
+}
 
-    let pools = Arc::new(pools(&config.pools, &metrics));
-    let rounds_per_ms = tokio::task::spawn_blocking(calibrate).await?;
-    let [posts, interactions] = Discord::DEPENDENCIES;
-    let outbound = OutboundMetrics::new(&mut registry, &[posts, interactions, ai::DEPENDENCY]);
-    let discord = Discord::new(
-        &config.discord,
-        Discord::DEPENDENCIES.map(|name| Dependency::new(name, Limits::default(), &outbound)),
-        DiscordMetrics::new(&mut registry),
-    )?;
-    let store_metrics = StoreMetrics::new(&mut registry);
-    let store = Store::open(&config.store.url, store_metrics).await?;
-    followers.spawn(store.clone().keep());
-    let stops = Stops::new(store.clone(), StopMetrics::new(&mut registry)).await;
-    let stops = Arc::new(stops);
-    followers.spawn(Arc::clone(&stops).follow());
-    let activity_metrics = ActivityMetrics::new(&mut registry);
-    let activity = Arc::new(Activity::new(store.clone(), activity_metrics));
-    let web = Web::new(&config.web, &mut registry)?;
-    let inbox: Arc<dyn Deliver> = Arc::new(Inbox::new(store.clone(), Arc::clone(&web.hub)));
-    let mut doors = vec![(Door::Page, Arc::clone(&inbox)), (Door::Api, inbox)];
-    doors.extend(discord.as_ref().map(|d| (Door::Discord, d.deliver())));
-    let reminders = Reminders {
-        store: store.clone(),
-        doors,
-        metrics: ReminderMetrics::new(&mut registry),
-        lease: config.store.reminder_lease,
-    };
-    let draining = CancellationToken::new();
-    // what these do when told to stop is waited for
-    let mut finishing = JoinSet::new();
-    finishing.spawn(reminders.follow(Arc::clone(&flags), draining.clone()));
-    finishing.spawn(Arc::clone(&activity).follow(Arc::clone(&flags), draining.clone()));
-    let reboot = Reboot::default();
-    let model = Arc::new(Model::open(&config.ai, &store, &mut registry, &outbound)?);
-    followers.spawn(Arc::clone(&model).keep_books());
-    let services = Arc::new(Services {
-        store: store.clone(),
-        stops: Arc::clone(&stops),
-        activity,
-        reboot: reboot.clone(),
-        model,
-        memory: Memory::new(&config.ai),
-        costs: Costs::new(&config.load, rounds_per_ms),
-        guild: discord.as_ref().and_then(Discord::guild),
-    });
-    let chat = Arc::new(Chat::new(
-        Arc::clone(&flags),
-        Arc::clone(&metrics),
-        pools,
-        services,
-        config.pools.deadline,
-    ));
-
-    let app = App {
-        chat: Arc::clone(&chat),
-        flags,
+/// As [`run`], with what a command line cannot hold.
+pub async fn run_with(
+    given: Given,
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<Ended> {
+    let Built {
+        app,
+        chat,
+        discord,
+        jobs,
         store,
-        stops,
-        registry,
-        web,
-        draining: draining.clone(),
+        reboot,
+        draining,
+        followers: _followers,
+        finishing,
+    } = build::build(given, &config).await?;
+
+    let role = config.jobs.role;
+    let router = match role {
+        Role::All | Role::Gateway => crate::http::router(Arc::new(app)),
+        Role::Worker => crate::http::worker_router(Arc::new(app)),
     };
+    tracing::info!(address = %listener.local_addr()?, ?role, "serving");
+    let server = {
+        let (draining, rebooting) = (draining.clone(), reboot.0.clone());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(async move {
+            tokio::select! {
+                () = shutdown => {}
+                () = rebooting.cancelled() => {}
+            }
+            draining.cancel();
+        })
+    };
+    let server = async { server.into_future().await.context("the HTTP server") };
     let discord = {
-        let draining = draining.clone();
+        let (chat, draining) = (Arc::clone(&chat), draining.clone());
         async move {
             match discord {
-                Some(discord) => discord.serve(chat, draining).await,
-                None => Ok(()),
+                // a worker only acts there: what is said there is the gateway's to hear
+                Some(discord) if role != Role::Worker => Ok(discord.serve(chat, draining).await?),
+                _ => anyhow::Ok(()),
             }
         }
     };
-    tracing::info!(address = %listener.local_addr()?, "serving");
-    let server = {
-        let (draining, rebooting) = (draining.clone(), reboot.0.clone());
-        axum::serve(listener, crate::http::router(Arc::new(app))).with_graceful_shutdown(
-            async move {
-                tokio::select! {
-                    () = shutdown => {}
-                    () = rebooting.cancelled() => {}
-                }
-                draining.cancel();
-            },
-        )
+    let work = async {
+        if let Some(jobs) = &jobs {
+            let draining = draining.clone();
+            jobs.work(chat, store, &config.pools, draining, config.grace)
+                .await;
+        }
     };
-    let server = async { server.into_future().await.context("the HTTP server") };
-    let doors = async { tokio::try_join!(server, discord.map_err(anyhow::Error::from)) };
-    serve(doors.map_ok(drop), draining, config.grace).await?;
+    let doors = async { tokio::try_join!(server, discord).map(drop) };
+    let serving = serve(doors, draining.clone(), config.grace);
+    let (served, ()) = tokio::join!(serving, work);
+    served?;
     if tokio::time::timeout(FINISH, finishing.join_all())
         .await
         .is_err()
@@ -159,7 +118,7 @@ pub async fn run(
 }
 
 async fn serve(
-    server: impl Future<Output = anyhow::Result<()>>,
+    doors: impl Future<Output = anyhow::Result<()>>,
     draining: CancellationToken,
     grace: Duration,
 ) -> anyhow::Result<()> {
@@ -169,58 +128,12 @@ async fn serve(
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        result = server => result?,
+        result = doors => {
+            // a door that failed takes the others down, and a worker's pulling too
+            draining.cancel();
+            result?;
+        }
         () = out_of_patience => tracing::warn!("some requests did not finish in time"),
     }
     Ok(())
-}
-
-fn sources(config: &FlagsConfig) -> Vec<Source> {
-    let directory = config.dir.as_ref().map(|_| Source::Directory);
-    #[cfg(feature = "watch")]
-    let watch = config.configmap.as_ref().map(|_| Source::Watch);
-    #[cfg(not(feature = "watch"))]
-    let watch = None;
-    directory.into_iter().chain(watch).collect()
-}
-
-#[cfg_attr(not(feature = "watch"), allow(clippy::unused_async))] // only a client is made asynchronously
-async fn follow(config: &FlagsConfig, flags: &Arc<FlagStore>) -> anyhow::Result<JoinSet<()>> {
-    let mut tasks = JoinSet::new();
-    if let Some(dir) = config.dir.clone() {
-        let flags = Arc::clone(flags);
-        tasks.spawn(follow_directory(dir, config.interval, flags));
-    }
-    #[cfg(feature = "watch")]
-    if let Some(name) = config.configmap.clone() {
-        // reads the kubeconfig or the pod's account; it does not connect, so a bot starts without a cluster
-        let client = kube::Client::try_default()
-            .await
-            .context("no cluster to watch the flags in")?;
-        let namespace = config.namespace.clone();
-        tasks.spawn(crate::flags::follow_watch(
-            client,
-            namespace,
-            name,
-            Arc::clone(flags),
-        ));
-    }
-    Ok(tasks)
-}
-
-fn pools(config: &PoolsConfig, metrics: &Metrics) -> Pools {
-    let places = PerTier {
-        critical: config.queue_critical,
-        important: config.queue_important,
-        luxury: config.queue_luxury,
-    };
-    let workers = PerTier {
-        critical: config.workers_critical,
-        important: config.workers_important,
-        luxury: config.workers_luxury,
-    };
-    match config.workers {
-        Some(all) => Pools::shared(all, places, metrics.queues()),
-        None => Pools::new(workers, places, metrics.queues()),
-    }
 }

@@ -14,6 +14,7 @@ mod answers;
 mod error;
 mod history;
 mod inbox;
+pub(crate) mod jobs;
 mod metrics;
 mod person;
 mod reminders;

@@ -51,7 +51,9 @@ async fn every_series_is_at_zero_on_the_first_scrape() {
                 "bot_request_duration_seconds_bucket{{le=\"{le}\",{labels}}}"
             ));
         }
-        for outcome in ["ok", "error", "shed", "off", "limited", "denied", "stopped"] {
+        for outcome in [
+            "ok", "error", "shed", "off", "limited", "denied", "stopped", "refused", "ignored",
+        ] {
             expected.push(requests(feature, tier, outcome));
         }
     }

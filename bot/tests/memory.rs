@@ -1,5 +1,7 @@
 //! What lives from the store, over real HTTP: settings, reminders, statistics, stops.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 mod common;
 
 use common::{Bot, Mount, start};

@@ -42,6 +42,7 @@ mod kubeconfig;
 pub mod load;
 pub mod model_server;
 mod namespaces;
+pub mod nats;
 pub mod node;
 pub mod operator;
 pub mod partition;

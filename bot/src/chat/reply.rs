@@ -4,6 +4,7 @@ use brownout::policy::State;
 use serde::{Deserialize, Serialize};
 
 use crate::features::Feature;
+use crate::manners::answer;
 use crate::metrics::Outcome;
 
 /// An answer, whatever became of the question.
@@ -19,6 +20,9 @@ pub(crate) struct Reply {
     /// What is less than usual about this answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) notice: Option<String>,
+    /// In how many seconds to ask again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// How to celebrate an answer.
@@ -29,19 +33,20 @@ pub(crate) struct Animation {
 }
 
 impl Reply {
-    /// An answer as it was asked for, or a smaller one that says so.
+    /// An answer as it was asked for, or a smaller one that says so. Whoever wrote it, it calls nobody.
     pub(crate) fn ok(
-        answer: String,
+        answer: &str,
         feature: Feature,
         reduced: bool,
         animation: Option<Animation>,
     ) -> Self {
         Self {
-            answer,
+            answer: answer::fit(answer, answer::MOST_UNITS),
             feature,
             outcome: Outcome::Ok,
             animation,
             notice: reduced.then(|| feature.text(State::Reduced).to_owned()),
+            retry_after: None,
         }
     }
 
@@ -60,6 +65,10 @@ impl Reply {
             Outcome::Stopped => {
                 "The moderators have given me the evening off; commands still work.".to_owned()
             }
+            Outcome::Refused => {
+                "I could not read that one. Could you put it differently?".to_owned()
+            }
+            Outcome::Ignored => String::new(),
             Outcome::Ok | Outcome::Error => {
                 "I am sorry, that took me too long. Please ask me again in a moment.".to_owned()
             }
@@ -70,6 +79,15 @@ impl Reply {
             outcome,
             animation: None,
             notice: None,
+            retry_after: None,
+        }
+    }
+
+    /// With other words than those that go with the outcome.
+    pub(crate) fn saying(self, text: &str) -> Self {
+        Self {
+            answer: answer::fit(text, answer::MOST_UNITS),
+            ..self
         }
     }
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::doc_markdown)] // these comments are the help text
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -82,6 +83,25 @@ pub struct AiConfig {
     /// How long the model may think about one answer
     #[arg(id = "ai_timeout", long = "ai-timeout", env = "CHATBOTLER_AI_TIMEOUT", default_value = "15s", value_parser = duration, value_name = "DURATION")]
     pub timeout: Duration,
+
+    /// Calls to the model in a minute, over all its keys [default: as many as come]
+    #[arg(
+        id = "ai_per_minute",
+        long = "ai-per-minute",
+        env = "CHATBOTLER_AI_PER_MINUTE",
+        value_name = "N"
+    )]
+    pub per_minute: Option<NonZeroU32>,
+
+    /// Calls to the model that are under way at once
+    #[arg(
+        id = "ai_concurrency",
+        long = "ai-concurrency",
+        env = "CHATBOTLER_AI_CONCURRENCY",
+        default_value = "16",
+        value_name = "N"
+    )]
+    pub concurrency: NonZeroUsize,
 
     /// Messages of a conversation, each with its answer, that are kept for the next one; 0 keeps none
     #[arg(

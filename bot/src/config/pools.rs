@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use brownout::policy::Tier;
 use clap::Args;
 
 use super::duration;
@@ -72,4 +73,15 @@ pub struct PoolsConfig {
     /// How long a message may take, the time in the queue included
     #[arg(long, env = "CHATBOTLER_DEADLINE", default_value = "20s", value_parser = duration, value_name = "DURATION")]
     pub deadline: Duration,
+}
+
+impl PoolsConfig {
+    /// How many requests of a tier are worked on at once.
+    pub(crate) fn at_once(&self, tier: Tier) -> usize {
+        self.workers.unwrap_or(match tier {
+            Tier::Critical => self.workers_critical,
+            Tier::Important => self.workers_important,
+            Tier::Luxury => self.workers_luxury,
+        })
+    }
 }

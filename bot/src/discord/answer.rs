@@ -61,10 +61,9 @@ impl Door {
 
     async fn answer(&self, mut message: Message, channel: u64) {
         self.settle(&mut message).await;
-        let (outcome, reply) = self.chat.answer(&message).await;
-        if reply.answer.is_empty() {
+        let (outcome, Some(reply)) = self.chat.answer(&message).await else {
             return;
-        }
+        };
         tokio::join!(
             self.post(&message, &reply),
             self.nod(&message, channel, outcome)
@@ -120,7 +119,11 @@ impl Door {
             return;
         }
         let reply = match asked(interaction, used.text, &self.config.moderator_roles) {
-            Some(message) => self.chat.answer(&message).await.1,
+            Some(message) => match self.chat.answer(&message).await {
+                (_, Some(reply)) => reply,
+                // it was acknowledged, so something has to be said
+                (outcome, None) => Reply::declined(outcome, Feature::Commands),
+            },
             None => Reply::declined(Outcome::Error, Feature::Commands),
         };
         let application = interaction.application_id.get();

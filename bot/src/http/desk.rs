@@ -24,9 +24,10 @@ use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::respond::{refuse, respond};
 use super::session::Session;
 use super::status::Status;
-use super::{App, cookie, refuse, talk};
+use super::{App, cookie, talk};
 use crate::config::WebConfig;
 use crate::metrics;
 pub(crate) use lock::DeskError;
@@ -210,5 +211,5 @@ async fn order(
     let session = Session::of(&headers);
     let message = talk::of_page(&session, "", true, command.to_owned());
     let (outcome, reply) = app.chat.answer(&message).await;
-    talk::respond(outcome, reply)
+    respond(outcome, reply)
 }

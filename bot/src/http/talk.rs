@@ -1,26 +1,22 @@
 //! Messages: `POST /chat` for programs, `POST /say` for the page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::Extension;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::Deserialize;
 
+use super::body::Body;
+use super::respond::{refuse, respond, retry_after};
 use super::session::Session;
-use super::{App, inbox, refuse};
-use crate::chat::Reply;
+use super::{App, inbox};
 use crate::message::{Author, Door, Message, Place, new_id};
-use crate::metrics::Outcome;
 
-const MOST_CHARACTERS: usize = 2000;
 /// How to address who has no name here.
 const GUEST: &str = "dear guest";
-
-/// Seconds after which it is worth asking again.
-const RETRY_AFTER: &str = "2";
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -44,26 +40,23 @@ pub(super) struct Said {
 pub(super) async fn chat(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Result<Json<Asked>, JsonRejection>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    Body(asked): Body<Asked>,
 ) -> Response {
     let Asked {
         message,
         user,
         session,
-    } = match body {
-        Ok(Json(asked)) => asked,
-        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
-    };
-    if let Err(refusal) = check(&message) {
-        return refusal;
+    } = asked;
+    if let Some(Extension(ConnectInfo(peer))) = peer
+        && let Err(too_often) = app.manners.admit_address(peer.ip())
+    {
+        let response = refuse(StatusCode::TOO_MANY_REQUESTS, "that was too often");
+        return retry_after(response, too_often.wait.as_secs() + 1);
     }
     if !session.is_empty() && !inbox::is_session(&session) {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, inbox::NO_SESSION);
     }
-    let name: String = match user.trim() {
-        "" => GUEST.to_owned(),
-        user => user.chars().filter(|c| !c.is_control()).take(40).collect(),
-    };
     let message = Message {
         id: new_id(),
         door: Door::Api,
@@ -73,7 +66,7 @@ pub(super) async fn chat(
         },
         author: Author {
             id: session,
-            name,
+            name: user,
             moderator: app.web.desk.trusts(&headers),
         },
         text: message,
@@ -86,15 +79,8 @@ pub(super) async fn chat(
 pub(super) async fn say(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Result<Json<Said>, JsonRejection>,
+    Body(Said { message, id }): Body<Said>,
 ) -> Response {
-    let Said { message, id } = match body {
-        Ok(Json(said)) => said,
-        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
-    };
-    if let Err(refusal) = check(&message) {
-        return refusal;
-    }
     let session = Session::of(&headers);
     let moderator = app.web.desk.knows(&headers);
     let message = of_page(&session, &id, moderator, message);
@@ -125,33 +111,5 @@ pub(super) fn of_page(session: &Session, id: &str, moderator: bool, text: String
             moderator,
         },
         text,
-    }
-}
-
-#[allow(clippy::result_large_err)] // a response, made once per request
-fn check(message: &str) -> Result<(), Response> {
-    if message.trim().is_empty() {
-        return Err(refuse(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "the message is empty",
-        ));
-    }
-    if message.chars().count() > MOST_CHARACTERS {
-        let error = format!("a message has at most {MOST_CHARACTERS} characters");
-        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, error));
-    }
-    Ok(())
-}
-
-/// The status that goes with an outcome; the reply can be shown whatever it is.
-pub(super) fn respond(outcome: Outcome, reply: Reply) -> Response {
-    let retry = [(header::RETRY_AFTER, RETRY_AFTER)];
-    match outcome {
-        // a feature that is off has answered as it should
-        Outcome::Ok | Outcome::Off | Outcome::Stopped => Json(reply).into_response(),
-        Outcome::Denied => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
-        Outcome::Limited => (StatusCode::TOO_MANY_REQUESTS, retry, Json(reply)).into_response(),
-        Outcome::Shed => (StatusCode::SERVICE_UNAVAILABLE, retry, Json(reply)).into_response(),
-        Outcome::Error => (StatusCode::GATEWAY_TIMEOUT, Json(reply)).into_response(),
     }
 }

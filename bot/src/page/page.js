@@ -17,6 +17,7 @@ async function ask(id, message) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ message, id }),
   });
+  if (response.status === 204) return null; // nothing is said where that was asked for
   const reply = await response.json();
   return { ...reply, again: response.status === 429 || response.status >= 500, wait: Number(response.headers.get('retry-after')) || 0 };
 }
@@ -30,6 +31,7 @@ async function answer(id, message) {
     reply = { answer: 'I cannot be reached just now. Please try again in a moment.', outcome: 'error', again: true, wait: 0 };
   }
   promise.remove();
+  if (!reply) return;
   const kinds = reply.outcome === 'ok' ? [] : ['later'];
   const item = say({ who: 'bot', text: reply.answer ?? reply.error ?? 'That went wrong.', kinds, note: reply.notice });
   if (reply.again) offerAgain(item, id, message, reply.wait);

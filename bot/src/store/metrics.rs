@@ -24,10 +24,11 @@ pub(crate) enum Operation {
     History,
     Usage,
     Answers,
+    Jobs,
 }
 
 impl Operation {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Ping,
         Self::Settings,
         Self::Stops,
@@ -37,6 +38,7 @@ impl Operation {
         Self::History,
         Self::Usage,
         Self::Answers,
+        Self::Jobs,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -50,6 +52,7 @@ impl Operation {
             Self::History => "history",
             Self::Usage => "usage",
             Self::Answers => "answers",
+            Self::Jobs => "jobs",
         }
     }
 }

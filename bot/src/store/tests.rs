@@ -30,7 +30,7 @@ const SCENARIOS: [(&str, Scenario); 10] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_works_on_sqlite() {
-    for (name, scenario) in SCENARIOS {
+    for (_, scenario) in SCENARIOS {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}?mode=rwc", dir.path().join("bot.db").display());
         // at once: of two processes one migrates and the other waits

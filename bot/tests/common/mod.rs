@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
+pub mod process;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
@@ -34,13 +36,19 @@ const QUICK: [&str; 6] = [
 ];
 
 pub async fn start(options: &[&str]) -> Bot {
+    start_with(chatbotler::Given::default(), options).await
+}
+
+/// As somebody who embeds it does.
+pub async fn start_with(given: chatbotler::Given, options: &[&str]) -> Bot {
     // reqwest is built without a provider of its own; a second install is refused, which is fine
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::try_parse_from(QUICK.iter().chain(options)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let run = tokio::spawn(chatbotler::run(
+    let run = tokio::spawn(chatbotler::run_with(
+        given,
         config,
         listener,
         stop.clone().cancelled_owned(),

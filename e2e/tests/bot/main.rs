@@ -2,6 +2,7 @@
 
 mod alone;
 mod discord;
+mod jobs;
 mod model;
 mod mount;
 mod page;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let tests = [
         alone::tests(),
         discord::tests(),
+        jobs::tests(),
         model::tests(),
         page::tests(),
         store::tests(),

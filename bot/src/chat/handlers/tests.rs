@@ -60,6 +60,7 @@ async fn services() -> (Services, Told) {
         costs: Costs::new(&config.load, 1.0),
         model: Arc::new(model),
         memory: Memory::new(&config.ai),
+        guild: None,
     };
     (services, told)
 }
