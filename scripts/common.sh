@@ -53,6 +53,17 @@ want_node_packages() {
         ip=iproute2 nft=nftables conntrack=conntrack busybox=busybox-static
 }
 
+# The database of a bot with more than one replica; the tests start servers of their own. Debian would start one
+# more, for nobody, unless it is told not to before.
+want_postgres() {
+    compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null && return
+    if [[ $(id -u) == 0 && ! -e /etc/postgresql-common/createcluster.conf ]]; then
+        mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    fi
+    install_packages postgresql
+}
+
 need_rust() {
     need cargo "install Rust, see https://rustup.rs"
     want_packages cc=build-essential # rustc links with it, and the TLS library has some C in it

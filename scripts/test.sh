@@ -42,6 +42,7 @@ prepare() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     want_packages chromium=chromium chromedriver=chromium-driver # the chat page is tested in a browser
+    want_postgres
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         want_node_packages # only root can run a node
     fi

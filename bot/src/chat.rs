@@ -1,185 +1,180 @@
 //! The core: a message in, an answer out, whatever door it came through.
 
-mod commands;
-mod persona;
+mod aside;
+mod declined;
+mod execution;
+pub(crate) mod handlers;
+mod reply;
+mod ticket;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use brownout::policy::State;
-use serde::Serialize;
-use tokio::sync::oneshot;
+use brownout::policy::{State, Tier};
 use tokio::time::Instant;
 
+pub(crate) use reply::{Animation, Reply};
+
+use crate::ask::Ask;
 use crate::features::Feature;
 use crate::flags::{FlagStore, Snapshot};
-use crate::metrics::{Arrival, Metrics, Outcome};
-use crate::queue::Queues;
-use crate::work::{Costs, Work};
-
-/// What goes back to the user.
-#[derive(Debug, Serialize)]
-pub(crate) struct Reply {
-    pub(crate) answer: String,
-    /// The feature that answered, or that would have.
-    pub(crate) feature: &'static str,
-    /// `ok`, `off`, `shed` or `error`, as in the metrics.
-    pub(crate) outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) animation: Option<Animation>,
-    /// What is less than usual about this answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) notice: Option<&'static str>,
-}
-
-/// How to celebrate an answer.
-#[derive(Debug, Serialize)]
-pub(crate) struct Animation {
-    kind: &'static str,
-    pieces: u32,
-}
+use crate::jobs::Gateway;
+use crate::logs::Logs;
+use crate::manners::{self, Manners};
+use crate::message::{Door, Message};
+use crate::metrics::{Metrics, Outcome};
+use crate::pools::{Place, Pools};
+use declined::Declined;
+use handlers::{Context, Failure, Services};
+use ticket::Ticket;
+use visit::Visit;
 
 /// Answers messages.
 pub(crate) struct Chat {
     flags: Arc<FlagStore>,
     metrics: Arc<Metrics>,
-    queues: Arc<Queues>,
-    costs: Costs,
+    pools: Arc<Pools>,
+    services: Arc<Services>,
+    manners: Arc<Manners>,
+    logs: Logs,
     deadline: Duration,
+    /// To those who do the work, where that is not this process.
+    gateway: Option<Arc<Gateway>>,
 }
 
-/// Work that has a place in a queue.
-struct Ticket<'a> {
-    feature: Feature,
-    arrival: Arrival<'a>,
-    done: oneshot::Receiver<()>,
+/// What [`Chat`] is made of.
+pub(crate) struct Parts {
+    pub(crate) flags: Arc<FlagStore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pools: Arc<Pools>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) manners: Arc<Manners>,
+    pub(crate) logs: Logs,
+    /// How long an answer may take.
+    pub(crate) deadline: Duration,
+    pub(crate) gateway: Option<Arc<Gateway>>,
 }
 
 impl Chat {
-    pub(crate) fn new(
-        flags: Arc<FlagStore>,
-        metrics: Arc<Metrics>,
-        queues: Arc<Queues>,
-        costs: Costs,
-        deadline: Duration,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            flags,
+            metrics,
+            pools,
+            services,
+            manners,
+            logs,
+            deadline,
+            gateway,
+        } = parts;
         Self {
             flags,
             metrics,
-            queues,
-            costs,
+            pools,
+            services,
+            manners,
+            logs,
             deadline,
+            gateway,
         }
     }
 
-    /// Answers one message, by the flags as they are now. The answer carries its animation, so it
-    /// waits for it too; both share one deadline, which the time in the queue counts toward.
-    pub(crate) async fn answer(&self, message: &str, user: &str) -> (Outcome, Reply) {
+    /// Answers one message, by the flags as they are now. Where there is no reply, nothing is to be said:
+    /// the message asked for that, or its person was told already to wait.
+    ///
+    /// The answer carries its animation, so it waits for it too; both share one deadline, which the time
+    /// in the queue counts toward.
+    pub(crate) async fn answer(&self, typed: &Message) -> (Outcome, Option<Reply>) {
+        let mut visit = Visit::begin(&self.manners, &self.logs, typed);
+        if manners::is_ignored(&typed.text) {
+            return (visit.end(Outcome::Ignored, "asked"), None);
+        }
         let deadline = Instant::now() + self.deadline;
+        let message = manners::cleaned(typed);
+        let ask = Ask::of(&message.text);
+        let feature = ask.feature();
+        visit.feature = Some(feature);
         let flags = self.flags.snapshot();
-        let command = commands::parse(message);
-        let (feature, work) = match command {
-            Some(_) => (Feature::Commands, self.costs.command()),
-            None => (Feature::AiChat, self.costs.chat(flags.features.chat_budget)),
-        };
-        let ticket = match self.queue(feature, work, &flags) {
-            Ok(ticket) => ticket,
-            Err(outcome) => return declined(outcome, feature),
-        };
-        let animation = self.queue_animation(&flags);
-        let (outcome, animation) = tokio::join!(
-            ticket.done_by(deadline, &self.flags),
-            finish_animation(animation, deadline, &self.flags)
-        );
-        if outcome != Outcome::Ok {
-            return declined(outcome, feature);
-        }
-        let answer = match command {
-            Some(command) => command.answer(&flags),
-            None => persona::answer(message, user, flags.features.chat_budget),
-        };
-        let reduced = flags.features.state(feature) == State::Reduced;
-        let reply = Reply {
-            answer,
-            feature: feature.name(),
-            outcome: outcome.name(),
-            animation,
-            notice: reduced.then(|| feature.text(State::Reduced)),
-        };
-        (outcome, reply)
-    }
-
-    /// Counts the request in and gives it a place, unless the feature is off or the queue full.
-    fn queue(&self, feature: Feature, work: Work, flags: &Snapshot) -> Result<Ticket<'_>, Outcome> {
+        self.note(&message, &flags);
         let arrival = self.metrics.arrive(feature);
+        let place = match self.admit(typed, &message, &ask, &flags) {
+            Ok(place) => place,
+            Err(declined) => {
+                arrival.end(declined.outcome);
+                let outcome = visit.end(declined.outcome, declined.cause);
+                return (outcome, declined.reply(feature));
+            }
+        };
+        let ticket = Ticket::new(feature, Some(arrival), place);
+        let animation = self.animation(&message, &flags);
+        let context = Context {
+            message: &message,
+            flags: &flags,
+            deadline,
+        };
+        let (worked, animation) = tokio::join!(
+            ticket.work(deadline, &self.flags, self.do_answer(&ask, context)),
+            self.animate(animation, context)
+        );
+        visit.queue = worked.queue;
+        let reduced = flags.features.state(feature) == State::Reduced;
+        match worked.result {
+            Ok(text) => {
+                let reply = Reply::ok(&text, feature, reduced, animation);
+                (visit.end(Outcome::Ok, "answered"), Some(reply))
+            }
+            Err(Failure { outcome, text }) => {
+                let mut reply = Reply::declined(outcome, feature);
+                if let Some(text) = text {
+                    reply = reply.saying(&text);
+                }
+                (visit.end(outcome, worked.cause), Some(reply))
+            }
+        }
+    }
+
+    /// Everything that is decided at once, in this order. Whoever is let in has a turn or a place in the
+    /// queue; none where the work is done elsewhere, and waits there.
+    fn admit(
+        &self,
+        typed: &Message,
+        message: &Message,
+        ask: &Ask,
+        flags: &Snapshot,
+    ) -> Result<Option<Place>, Declined> {
+        let feature = ask.feature();
+        self.manners.check(typed, message)?;
+        if feature.tier() != Tier::Critical && self.is_stopped(message) {
+            return Err(Declined::new(Outcome::Stopped, "stopped"));
+        }
         if flags.features.state(feature) == State::Disabled {
-            return Err(arrival.end(Outcome::Off));
+            return Err(Declined::new(Outcome::Off, "feature-off"));
         }
-        match self.queues.submit(feature.tier(), work) {
-            Ok(done) => Ok(Ticket {
-                feature,
-                arrival,
-                done,
-            }),
-            Err(_full) => Err(arrival.end(Outcome::Shed)),
+        self.manners.admit(message, feature)?;
+        if self.elsewhere(ask).is_some() {
+            return Ok(None);
         }
+        let place = self.pools.enter(feature.tier());
+        place
+            .map(Some)
+            .map_err(|_full| Declined::new(Outcome::Shed, "queue-full"))
     }
 
-    /// An answer goes without an animation where there is no place for one.
-    fn queue_animation(&self, flags: &Snapshot) -> Option<(Ticket<'_>, Animation)> {
-        let reduced = flags.features.state(Feature::Animations) == State::Reduced;
-        let work = self.costs.animation(reduced);
-        let ticket = self.queue(Feature::Animations, work, flags).ok()?;
-        let animation = Animation {
-            kind: "confetti",
-            pieces: if reduced { 8 } else { 36 },
-        };
-        Some((ticket, animation))
+    /// Whether the moderators have stopped the bot there.
+    fn is_stopped(&self, message: &Message) -> bool {
+        let guild = message.place.guild.as_deref();
+        self.services.stops.of(guild).is_some()
     }
-}
 
-impl Ticket<'_> {
-    /// Waits for the work. Where its feature is switched off meanwhile, the place in the queue is
-    /// given up: shedding must also rid us of what is queued already.
-    async fn done_by(self, deadline: Instant, flags: &FlagStore) -> Outcome {
-        let outcome = tokio::select! {
-            biased;
-            // an error: the workers are gone
-            done = self.done => done.map_or(Outcome::Error, |()| Outcome::Ok),
-            () = flags.until_off(self.feature) => Outcome::Off,
-            () = tokio::time::sleep_until(deadline) => Outcome::Error,
-        };
-        self.arrival.end(outcome)
+    /// Notes that somebody is here. A check is nobody.
+    fn note(&self, message: &Message, flags: &Snapshot) {
+        let counted = flags.features.state(Feature::Analytics) != State::Disabled;
+        if counted && message.door != Door::Check {
+            self.services.activity.note(message);
+        }
     }
 }
 
-async fn finish_animation(
-    queued: Option<(Ticket<'_>, Animation)>,
-    deadline: Instant,
-    flags: &FlagStore,
-) -> Option<Animation> {
-    let (ticket, animation) = queued?;
-    (ticket.done_by(deadline, flags).await == Outcome::Ok).then_some(animation)
-}
-
-/// The kind words for when there is no answer.
-fn declined(outcome: Outcome, feature: Feature) -> (Outcome, Reply) {
-    let answer = match outcome {
-        Outcome::Off => format!(
-            "{} It is temporary; commands such as !help still work.",
-            feature.text(State::Disabled)
-        ),
-        Outcome::Shed => "So many of you at once! Please ask me again in a moment.".to_owned(),
-        Outcome::Ok | Outcome::Error => {
-            "I am sorry, that took me too long. Please ask me again in a moment.".to_owned()
-        }
-    };
-    let reply = Reply {
-        answer,
-        feature: feature.name(),
-        outcome: outcome.name(),
-        animation: None,
-        notice: None,
-    };
-    (outcome, reply)
-}
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,57 @@
-//! The command line; every option can also be given by the environment.
+//! The command line; every option can also be given by the environment. One file per group.
 
 #![allow(clippy::doc_markdown)] // these comments are the help text, where backticks are noise
 
+mod ai;
+mod capacity;
+mod discord;
+mod flags;
+mod jobs;
+mod load;
+mod logs;
+mod manners;
+mod pools;
+mod store;
+mod web;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+pub use ai::AiConfig;
+pub use capacity::{CapacityConfig, Output};
+pub use discord::DiscordConfig;
+pub use flags::{FlagsConfig, FlagsDefault};
+pub use jobs::{JobsConfig, Role};
+pub use load::LoadConfig;
+pub use logs::LogsConfig;
+pub use manners::MannersConfig;
+pub use pools::PoolsConfig;
+pub use store::StoreConfig;
+pub use web::WebConfig;
 
 /// A chat bot that is built to be degraded.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "chatbotler", version, args_override_self = true)]
+pub struct Cli {
+    /// What to do instead of running the bot
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// How to run it
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the command does besides running the bot.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Tell whether a quota of requests holds a number of people, and what to do where it does not
+    Capacity(CapacityConfig),
+}
+
+/// How the bot is run.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chatbotler", version, args_override_self = true)]
 pub struct Config {
@@ -20,80 +63,6 @@ pub struct Config {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-
-    /// Directory where the flags ConfigMap is mounted
-    #[arg(long, env = "CHATBOTLER_FLAGS_DIR", value_name = "DIR")]
-    pub flags_dir: Option<PathBuf>,
-
-    /// How often to look into that directory
-    #[arg(long, env = "CHATBOTLER_FLAGS_INTERVAL", default_value = "1s", value_parser = duration, value_name = "DURATION")]
-    pub flags_interval: Duration,
-
-    /// Name of the flags ConfigMap to watch at the API server
-    #[cfg(feature = "watch")]
-    #[arg(long, env = "CHATBOTLER_FLAGS_CONFIGMAP", value_name = "NAME")]
-    pub flags_configmap: Option<String>,
-
-    /// Namespace of that ConfigMap [default: that of the kubeconfig or the pod]
-    #[cfg(feature = "watch")]
-    #[arg(
-        long,
-        env = "CHATBOTLER_FLAGS_NAMESPACE",
-        value_name = "NAMESPACE",
-        requires = "flags_configmap"
-    )]
-    pub flags_namespace: Option<String>,
-
-    /// Threads that do the work of all tiers [default: one per core]
-    #[arg(long, env = "CHATBOTLER_WORKERS", value_name = "N")]
-    pub workers: Option<usize>,
-
-    /// Multiplies every cost below: 2 makes the bot twice as slow
-    #[arg(long, env = "CHATBOTLER_WORK_SCALE", default_value_t = 1.0, value_parser = cost, value_name = "FACTOR")]
-    pub work_scale: f64,
-
-    /// CPU milliseconds of a command
-    #[arg(long, env = "CHATBOTLER_COMMAND_MS", default_value_t = 2.0, value_parser = cost, value_name = "MS")]
-    pub command_ms: f64,
-
-    /// CPU milliseconds of a talk at value 512; other values cost in proportion
-    #[arg(long, env = "CHATBOTLER_CHAT_MS", default_value_t = 40.0, value_parser = cost, value_name = "MS")]
-    pub chat_ms: f64,
-
-    /// CPU milliseconds of an animation
-    #[arg(long, env = "CHATBOTLER_ANIMATION_MS", default_value_t = 120.0, value_parser = cost, value_name = "MS")]
-    pub animation_ms: f64,
-
-    /// Places in the queue of the critical tier
-    #[arg(
-        long,
-        env = "CHATBOTLER_QUEUE_CRITICAL",
-        default_value_t = 256,
-        value_name = "N"
-    )]
-    pub queue_critical: usize,
-
-    /// Places in the queue of the important tier
-    #[arg(
-        long,
-        env = "CHATBOTLER_QUEUE_IMPORTANT",
-        default_value_t = 128,
-        value_name = "N"
-    )]
-    pub queue_important: usize,
-
-    /// Places in the queue of the luxury tier
-    #[arg(
-        long,
-        env = "CHATBOTLER_QUEUE_LUXURY",
-        default_value_t = 128,
-        value_name = "N"
-    )]
-    pub queue_luxury: usize,
-
-    /// How long a message may take, the time in the queue included
-    #[arg(long, env = "CHATBOTLER_DEADLINE", default_value = "20s", value_parser = duration, value_name = "DURATION")]
-    pub deadline: Duration,
 
     /// How long to finish what is under way when told to stop
     #[arg(long, env = "CHATBOTLER_GRACE", default_value = "25s", value_parser = duration, value_name = "DURATION")]
@@ -107,6 +76,46 @@ pub struct Config {
         value_name = "FILTER"
     )]
     pub log: String,
+
+    /// Which features are on
+    #[command(flatten)]
+    pub flags: FlagsConfig,
+
+    /// Who works, and who waits
+    #[command(flatten)]
+    pub pools: PoolsConfig,
+
+    /// What the logs may hold
+    #[command(flatten)]
+    pub logs: LogsConfig,
+
+    /// Manners
+    #[command(flatten)]
+    pub manners: MannersConfig,
+
+    /// The model
+    #[command(flatten)]
+    pub ai: AiConfig,
+
+    /// What is remembered
+    #[command(flatten)]
+    pub store: StoreConfig,
+
+    /// Discord
+    #[command(flatten)]
+    pub discord: DiscordConfig,
+
+    /// The page and the moderators' desk
+    #[command(flatten)]
+    pub web: WebConfig,
+
+    /// More than one process
+    #[command(flatten)]
+    pub jobs: JobsConfig,
+
+    /// Made-up load
+    #[command(flatten)]
+    pub load: LoadConfig,
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {
@@ -116,13 +125,6 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
         .ok_or("write a duration such as 500ms, 20s or 1m30s")
 }
 
-fn cost(text: &str) -> Result<f64, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|n| (0.0..=60_000.0).contains(n))
-        .ok_or("write a number from 0 to 60000")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,8 +132,32 @@ mod tests {
     #[test]
     fn the_defaults_parse() {
         let config = Config::parse_from(["chatbotler"]);
-        assert_eq!(config.deadline, Duration::from_secs(20));
-        assert!(config.flags_dir.is_none());
+        assert_eq!(config.pools.deadline, Duration::from_secs(20));
+        assert!(config.flags.dir.is_none());
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_subcommand_the_bot_runs() {
+        let cli = Cli::parse_from([
+            "chatbotler",
+            "--ai-url=http://localhost/v1/",
+            "--ai-model=m",
+        ]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.config.ai.url.as_deref(), Some("http://localhost/v1"));
+        let cli = Cli::parse_from([
+            "chatbotler",
+            "capacity",
+            "--users=2",
+            "--lines=3",
+            "--hours=1",
+        ]);
+        assert!(matches!(cli.command, Some(Command::Capacity(_))));
     }
 
     #[test]
@@ -142,9 +168,17 @@ mod tests {
             "--work-scale=-1",
             "--chat-ms=NaN",
             "--workers=x",
+            "--flags-default=some",
+            "--ai-url=https://example.com/v1",
+            "--ai-url=https://me:secret@example.com/v1 --ai-model=m",
+            "--ai-quota-hour=0",
+            "--role=boss",
+            "--worker-tiers=critical,cheap",
+            "--gateway-id=a.b",
+            "--jobs-max=0",
         ] {
             assert!(
-                Config::try_parse_from(["chatbotler", wrong]).is_err(),
+                Config::try_parse_from(["chatbotler"].into_iter().chain(wrong.split(' '))).is_err(),
                 "{wrong}"
             );
         }

@@ -5,16 +5,34 @@
 
 use brownout::flags::{Flags, Value};
 use brownout::policy::{State, Tier};
+use serde::{Deserialize, Serialize};
 
 /// Everything the bot can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Feature {
     /// `!help`, `!ping`, `!status`.
     Commands,
+    /// The roles that people may give themselves.
+    Roles,
+    /// What moderators may: stop, start, reboot, settings.
+    Moderation,
     /// A talk with the butler.
     AiChat,
+    /// Questions that are looked up rather than talked about.
+    Search,
+    /// A word at a time of one's choice.
+    Reminders,
     /// Confetti on an answer, dots while one is awaited.
     Animations,
+    /// An emoji on the message that was answered.
+    Reactions,
+    /// Who is here and how much is said.
+    Analytics,
+    /// What a channel talked about.
+    Summaries,
+    /// A long answer by the larger model.
+    DeepAnswers,
 }
 
 /// The value of `ai-chat` when nothing says otherwise.
@@ -25,35 +43,83 @@ const REDUCED_BUDGET: u32 = 96;
 const MOST_BUDGET: u32 = 4096;
 
 impl Feature {
-    pub(crate) const ALL: [Self; 3] = [Self::Commands, Self::AiChat, Self::Animations];
+    /// In the order of their tiers, the critical ones first.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Commands,
+        Self::Roles,
+        Self::Moderation,
+        Self::AiChat,
+        Self::Search,
+        Self::Reminders,
+        Self::Animations,
+        Self::Reactions,
+        Self::Analytics,
+        Self::Summaries,
+        Self::DeepAnswers,
+    ];
 
     /// As policies and metrics name it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Commands => "commands",
+            Self::Roles => "roles",
+            Self::Moderation => "moderation",
             Self::AiChat => "ai-chat",
+            Self::Search => "search",
+            Self::Reminders => "reminders",
             Self::Animations => "animations",
+            Self::Reactions => "reactions",
+            Self::Analytics => "analytics",
+            Self::Summaries => "summaries",
+            Self::DeepAnswers => "deep-answers",
         }
     }
 
     pub(crate) fn tier(self) -> Tier {
         match self {
-            Self::Commands => Tier::Critical,
-            Self::AiChat => Tier::Important,
-            Self::Animations => Tier::Luxury,
+            Self::Commands | Self::Roles | Self::Moderation => Tier::Critical,
+            Self::AiChat | Self::Search | Self::Reminders => Tier::Important,
+            Self::Animations
+            | Self::Reactions
+            | Self::Analytics
+            | Self::Summaries
+            | Self::DeepAnswers => Tier::Luxury,
         }
     }
 
     /// What to tell a user about it; kind, and never longer than a line on a phone or two.
     pub(crate) fn text(self, state: State) -> &'static str {
+        use State::{Disabled, Enabled, Reduced};
         match (self, state) {
             (Self::Commands, _) => "Commands always work.",
-            (Self::AiChat, State::Enabled) => "Let us talk about anything.",
-            (Self::AiChat, State::Reduced) => "My answers are shorter for a little while.",
-            (Self::AiChat, State::Disabled) => "Talks are taking a short break.",
-            (Self::Animations, State::Enabled) => "Answers come with confetti.",
-            (Self::Animations, State::Reduced) => "A little less confetti for a while.",
-            (Self::Animations, State::Disabled) => "Animations are taking a short break.",
+            (Self::Roles, _) => "Roles can always be taken and given back.",
+            (Self::Moderation, _) => "Moderators are always heard.",
+            (Self::AiChat, Enabled) => "Let us talk about anything.",
+            (Self::AiChat, Reduced) => "My answers are shorter for a little while.",
+            (Self::AiChat, Disabled) => "Talks are taking a short break.",
+            (Self::Search, Enabled) => "Ask me to look something up.",
+            (Self::Search, Reduced) => "I look things up in fewer places for a while.",
+            (Self::Search, Disabled) => "Looking things up is taking a short break.",
+            (Self::Reminders, Enabled) => "I can remind you of things.",
+            (Self::Reminders, Reduced) => "Reminders may come a minute late for a while.",
+            (Self::Reminders, Disabled) => {
+                "New reminders are taking a short break; those you set are kept."
+            }
+            (Self::Animations, Enabled) => "Answers come with confetti.",
+            (Self::Animations, Reduced) => "A little less confetti for a while.",
+            (Self::Animations, Disabled) => "Animations are taking a short break.",
+            (Self::Reactions, Enabled) => "I nod at what you say.",
+            (Self::Reactions, Reduced) => "I nod at every fourth message for a while.",
+            (Self::Reactions, Disabled) => "Reactions are taking a short break.",
+            (Self::Analytics, Enabled) => "I can tell how lively it is here.",
+            (Self::Analytics, Reduced) => "I count less closely for a while.",
+            (Self::Analytics, Disabled) => "Counting is taking a short break.",
+            (Self::Summaries, Enabled) => "I can sum up what was said.",
+            (Self::Summaries, Reduced) => "I sum up the last few messages only for a while.",
+            (Self::Summaries, Disabled) => "Summaries are taking a short break.",
+            (Self::DeepAnswers, Enabled) => "I can think a question through.",
+            (Self::DeepAnswers, Reduced) => "My deep answers are not so deep for a while.",
+            (Self::DeepAnswers, Disabled) => "Deep answers are taking a short break.",
         }
     }
 }
@@ -70,29 +136,46 @@ pub(crate) fn tier_name(tier: Tier) -> &'static str {
 /// What is on, read from the flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Features {
-    ai_chat: State,
+    /// In the order of [`Feature::ALL`].
+    states: [State; Feature::ALL.len()],
     /// How much one answer of `ai-chat` may be: its length and its cost are proportional to it.
     pub(crate) chat_budget: u32,
-    animations: State,
 }
 
 impl Features {
-    /// With no flags to go by: everything enabled.
+    /// Everything enabled.
     pub(crate) const ALL_ENABLED: Self = Self {
-        ai_chat: State::Enabled,
+        states: [State::Enabled; Feature::ALL.len()],
         chat_budget: FULL_BUDGET,
-        animations: State::Enabled,
     };
 
-    /// Features that the flags name and the bot does not know are ignored.
+    /// What an owner may prefer while there are no flags to go by: no luxury, and less of the rest.
+    pub(crate) fn safe() -> Self {
+        let states = Feature::ALL.map(|feature| match feature.tier() {
+            Tier::Critical => State::Enabled,
+            Tier::Important => State::Reduced,
+            Tier::Luxury => State::Disabled,
+        });
+        Self {
+            states,
+            chat_budget: REDUCED_BUDGET,
+        }
+    }
+
+    /// What the flags do not name is enabled; features that they name and the bot does not know are
+    /// ignored.
     pub(crate) fn of(flags: &Flags) -> Self {
-        let state = |feature: Feature| {
+        let states = Feature::ALL.map(|feature| {
             let flag = flags.features.get(feature.name());
-            flag.map_or(State::Enabled, |flag| flag.state)
-        };
-        let ai_chat = state(Feature::AiChat);
-        let number = flags.features.get(Feature::AiChat.name());
-        let chat_budget = match (number.map(|flag| &flag.value), ai_chat) {
+            match feature.tier() {
+                // cannot be switched off, not even by flags that try
+                Tier::Critical => State::Enabled,
+                Tier::Important | Tier::Luxury => flag.map_or(State::Enabled, |flag| flag.state),
+            }
+        });
+        let talk = flags.features.get(Feature::AiChat.name());
+        let state = talk.map_or(State::Enabled, |flag| flag.state);
+        let chat_budget = match (talk.map(|flag| &flag.value), state) {
             (Some(&Value::Integer(n)), _) if n > 0 => {
                 u32::try_from(n).unwrap_or(MOST_BUDGET).min(MOST_BUDGET)
             }
@@ -100,19 +183,24 @@ impl Features {
             (_, State::Reduced | State::Disabled) => REDUCED_BUDGET,
         };
         Self {
-            ai_chat,
+            states,
             chat_budget,
-            animations: state(Feature::Animations),
         }
     }
 
-    /// A critical feature cannot be switched off, not even by flags that try.
-    pub(crate) fn state(self, feature: Feature) -> State {
-        match feature {
-            Feature::Commands => State::Enabled,
-            Feature::AiChat => self.ai_chat,
-            Feature::Animations => self.animations,
+    /// Each feature as far off as either says.
+    #[cfg(feature = "openfeature")]
+    pub(crate) fn least(self, other: Self) -> Self {
+        let states = Feature::ALL.map(|feature| self.state(feature).max(other.state(feature)));
+        Self {
+            states,
+            chat_budget: self.chat_budget.min(other.chat_budget),
         }
+    }
+
+    /// What the feature is now.
+    pub(crate) fn state(self, feature: Feature) -> State {
+        self.states[feature as usize]
     }
 }
 
@@ -145,6 +233,22 @@ mod tests {
     fn what_is_not_named_is_enabled_and_what_is_unknown_ignored() {
         let flags = flags("teleport", State::Disabled, Value::Boolean(false));
         assert_eq!(Features::of(&flags), Features::ALL_ENABLED);
+    }
+
+    #[test]
+    fn features_stand_at_their_own_index_tier_by_tier() {
+        for (index, feature) in Feature::ALL.into_iter().enumerate() {
+            assert_eq!(feature as usize, index);
+        }
+        assert!(Feature::ALL.is_sorted_by_key(|feature| feature.tier() as u8));
+    }
+
+    #[test]
+    fn the_safe_start_keeps_what_is_critical() {
+        let safe = Features::safe();
+        assert_eq!(safe.state(Feature::Roles), State::Enabled);
+        assert_eq!(safe.state(Feature::AiChat), State::Reduced);
+        assert_eq!(safe.state(Feature::DeepAnswers), State::Disabled);
     }
 
     #[test]

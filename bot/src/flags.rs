@@ -2,15 +2,20 @@
 //!
 //! # Guarantees
 //!
-//! - Before any flags are seen, everything is enabled.
+//! - Before any flags are seen, the default of the bot's own manifest holds.
 //! - Flags that cannot be read, or vanish, leave the last good ones in force.
 //! - Flags with a lower epoch than the ones in force are ignored, whichever source they come from.
+//! - What an `OpenFeature` provider says is obeyed beside them: a feature is as far off as either says.
 
 mod directory;
+#[cfg(feature = "openfeature")]
+mod openfeature;
 #[cfg(feature = "watch")]
 mod watch;
 
 pub(crate) use directory::follow as follow_directory;
+#[cfg(feature = "openfeature")]
+pub(crate) use openfeature::follow as follow_openfeature;
 #[cfg(feature = "watch")]
 pub(crate) use watch::follow as follow_watch;
 
@@ -47,6 +52,9 @@ pub(crate) enum Source {
     /// The API server.
     #[cfg(feature = "watch")]
     Watch,
+    /// A provider that whoever embeds the bot set up.
+    #[cfg(feature = "openfeature")]
+    OpenFeature,
 }
 
 /// How a source stands.
@@ -70,6 +78,8 @@ impl Source {
             Self::Directory => "directory",
             #[cfg(feature = "watch")]
             Self::Watch => "watch",
+            #[cfg(feature = "openfeature")]
+            Self::OpenFeature => "openfeature",
         }
     }
 }
@@ -98,25 +108,40 @@ impl SourceState {
 pub(crate) struct FlagStore {
     current: ArcSwap<Snapshot>,
     /// Held while an offer is judged, so that two sources cannot overtake each other.
-    states: Mutex<BTreeMap<Source, SourceState>>,
+    held: Mutex<Held>,
     metrics: Arc<Metrics>,
     changed: channel::Sender<()>,
 }
 
+/// What the sources have said.
+struct Held {
+    states: BTreeMap<Source, SourceState>,
+    /// Of those that have epochs; before the first flags, the default.
+    ranked: Snapshot,
+    #[cfg(feature = "openfeature")]
+    provided: Option<openfeature::Provided>,
+}
+
 impl FlagStore {
-    /// With everything enabled.
-    pub(crate) fn new(sources: &[Source], metrics: Arc<Metrics>) -> Self {
+    /// With these features until the first flags are seen.
+    pub(crate) fn new(sources: &[Source], unseen: Features, metrics: Arc<Metrics>) -> Self {
+        metrics.obey(0, 0, unseen);
         let unseen = Snapshot {
             level: 0,
             level_name: NORMAL.to_owned(),
             since: None,
             reason: String::new(),
             epoch: None,
-            features: Features::ALL_ENABLED,
+            features: unseen,
         };
         Self {
-            current: ArcSwap::from_pointee(unseen),
-            states: Mutex::new(sources.iter().map(|&s| (s, SourceState::None)).collect()),
+            current: ArcSwap::from_pointee(unseen.clone()),
+            held: Mutex::new(Held {
+                states: sources.iter().map(|&s| (s, SourceState::None)).collect(),
+                ranked: unseen,
+                #[cfg(feature = "openfeature")]
+                provided: None,
+            }),
             metrics,
             changed: channel::Sender::default(),
         }
@@ -127,9 +152,14 @@ impl FlagStore {
         self.current.load_full()
     }
 
+    /// Tells when something else is in force.
+    pub(crate) fn changes(&self) -> channel::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// Resolves when the feature is off: what waits in a queue then need not wait any longer.
     pub(crate) async fn until_off(&self, feature: Feature) {
-        let mut changes = self.changed.subscribe();
+        let mut changes = self.changes();
         while self.snapshot().features.state(feature) != State::Disabled {
             // the sender lives as long as `self`
             let _ = changes.changed().await;
@@ -138,25 +168,27 @@ impl FlagStore {
 
     /// How each source stands.
     pub(crate) fn sources(&self) -> BTreeMap<Source, SourceState> {
-        self.states
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.states.clone()
     }
 
     /// A source has a `ConfigMap`'s data, or has none any more.
     pub(crate) fn offer(&self, source: Source, data: Option<&BTreeMap<String, String>>) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let decoded = data.map_or(Err(DecodeError::Missing), Flags::decode);
         let state = match decoded {
-            Ok(flags) => self.judge(source, flags),
+            Ok(flags) => self.judge(&mut held, source, flags),
             Err(DecodeError::Missing) => SourceState::Missing,
             Err(error) => {
                 tracing::warn!(source = source.name(), %error, "flags cannot be read; the last good ones stay");
                 SourceState::Broken
             }
         };
-        if states.insert(source, state) != Some(state) {
+        self.stand(&mut held, source, state);
+    }
+
+    fn stand(&self, held: &mut Held, source: Source, state: SourceState) {
+        if held.states.insert(source, state) != Some(state) {
             tracing::info!(
                 source = source.name(),
                 state = state.name(),
@@ -166,8 +198,8 @@ impl FlagStore {
         self.metrics.source(source, state);
     }
 
-    fn judge(&self, source: Source, flags: Flags) -> SourceState {
-        let current = self.current.load();
+    fn judge(&self, held: &mut Held, source: Source, flags: Flags) -> SourceState {
+        let current = &held.ranked;
         if current.epoch.is_some_and(|epoch| flags.epoch < epoch) {
             return SourceState::Older;
         }
@@ -182,17 +214,60 @@ impl FlagStore {
                 "flags in force"
             );
         }
-        self.metrics.obey(flags.level, flags.epoch, features);
-        self.current.store(Arc::new(Snapshot {
+        held.ranked = Snapshot {
             level: flags.level,
             level_name: flags.level_name,
             since: flags.since,
             reason: flags.reason,
             epoch: Some(flags.epoch),
             features,
-        }));
-        self.changed.send_replace(());
+        };
+        self.settle(held);
         SourceState::Current
+    }
+
+    /// Puts in force what the sources say together.
+    fn settle(&self, held: &Held) {
+        let snapshot = held.together();
+        let epoch = snapshot.epoch.unwrap_or(0);
+        self.metrics.obey(snapshot.level, epoch, snapshot.features);
+        self.current.store(Arc::new(snapshot));
+        self.changed.send_replace(());
+    }
+}
+
+impl Held {
+    #[cfg(not(feature = "openfeature"))]
+    fn together(&self) -> Snapshot {
+        self.ranked.clone()
+    }
+
+    #[cfg(feature = "openfeature")]
+    fn together(&self) -> Snapshot {
+        let ranked = self.ranked.clone();
+        let Some(provided) = self.provided else {
+            return ranked;
+        };
+        let alone = self
+            .states
+            .keys()
+            .all(|&source| source == Source::OpenFeature);
+        if alone {
+            let level_name = match provided.level {
+                0 => NORMAL.to_owned(),
+                level => format!("level {level}"),
+            };
+            return Snapshot {
+                level: provided.level,
+                level_name,
+                features: provided.features,
+                ..ranked
+            };
+        }
+        Snapshot {
+            features: ranked.features.least(provided.features),
+            ..ranked
+        }
     }
 }
 

@@ -1,105 +1,109 @@
-//! The one door so far: the page, the chat, status, metrics and health.
+//! The bot's own door: the page with its events, the moderators' desk, the chat for programs, status,
+//! metrics and health.
 
+mod body;
+mod cookie;
+mod desk;
+mod events;
+mod inbox;
+mod origin;
 mod page;
+mod probes;
+mod respond;
+mod session;
 mod status;
+mod talk;
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::Chat;
+use crate::config::WebConfig;
 use crate::flags::FlagStore;
-use crate::metrics::{CONTENT_TYPE, Metrics, Outcome};
+use crate::manners::Manners;
+use crate::metrics::{self, CONTENT_TYPE};
+use crate::stops::Stops;
+use crate::store::Store;
+use desk::{Desk, DeskError};
+use events::Hub;
+pub(crate) use inbox::Inbox;
+pub(crate) use probes::Probes;
+use respond::refuse;
 
 const MOST_BYTES: usize = 16 * 1024;
-const MOST_CHARACTERS: usize = 2000;
 
 /// What the handlers share.
 pub(crate) struct App {
-    pub(crate) chat: Chat,
+    pub(crate) chat: Arc<Chat>,
     pub(crate) flags: Arc<FlagStore>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) manners: Arc<Manners>,
+    pub(crate) store: Store,
+    pub(crate) stops: Arc<Stops>,
+    pub(crate) probes: Probes,
+    pub(crate) registry: Registry,
+    pub(crate) web: Web,
     /// Cancelled when the bot was told to stop.
     pub(crate) draining: CancellationToken,
 }
 
+/// What the page and the desk stand on.
+pub(crate) struct Web {
+    pub(crate) hub: Arc<Hub>,
+    desk: Desk,
+    /// Whether cookies are for HTTPS alone.
+    https: bool,
+}
+
+impl Web {
+    pub(crate) fn new(config: &WebConfig, registry: &mut Registry) -> Result<Self, DeskError> {
+        Ok(Self {
+            hub: Arc::new(Hub::new(config.page_streams, registry)),
+            desk: Desk::new(config, registry)?,
+            https: config.page_https,
+        })
+    }
+}
+
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let from_the_page = Router::new()
+        .route("/say", post(talk::say))
+        .route("/heard", post(events::heard))
+        .merge(desk::orders())
+        .route_layer(from_fn(origin::same));
     Router::new()
-        .route("/chat", post(chat))
+        .route("/chat", post(talk::chat))
+        .route("/events", get(events::events))
+        .route("/inbox", get(inbox::inbox))
         .route("/status", get(status::status))
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
+        .route("/metrics", get(scrape))
+        .merge(probes::router())
+        .merge(from_the_page)
+        .merge(desk::views())
+        .merge(page::router())
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .with_state(app)
-        .merge(page::router())
 }
 
-#[derive(Deserialize)]
-struct Message {
-    message: String,
-    #[serde(default)]
-    user: String,
+/// What a worker serves: it has no doors.
+pub(crate) fn worker_router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/status", get(status::status))
+        .route("/metrics", get(scrape))
+        .merge(probes::router())
+        .with_state(app)
 }
 
-#[derive(Serialize)]
-struct Refusal {
-    error: String,
-}
-
-fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
-    let error = error.into();
-    (status, Json(Refusal { error })).into_response()
-}
-
-async fn chat(State(app): State<Arc<App>>, body: Result<Json<Message>, JsonRejection>) -> Response {
-    let Message { message, user } = match body {
-        Ok(Json(message)) => message,
-        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
-    };
-    if message.trim().is_empty() {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "the message is empty");
-    }
-    if message.chars().count() > MOST_CHARACTERS {
-        let error = format!("a message has at most {MOST_CHARACTERS} characters");
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, error);
-    }
-    let user: String = match user.trim() {
-        "" => "dear guest".to_owned(),
-        user => user.chars().filter(|c| !c.is_control()).take(40).collect(),
-    };
-    let (outcome, reply) = app.chat.answer(&message, &user).await;
-    match outcome {
-        // a feature that is off has answered as it should
-        Outcome::Ok | Outcome::Off => Json(reply).into_response(),
-        Outcome::Shed => later(Json(reply)),
-        Outcome::Error => (StatusCode::GATEWAY_TIMEOUT, Json(reply)).into_response(),
-    }
-}
-
-fn later(reply: impl IntoResponse) -> Response {
-    let retry = [(header::RETRY_AFTER, "2")];
-    (StatusCode::SERVICE_UNAVAILABLE, retry, reply).into_response()
-}
-
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    match app.metrics.render() {
+async fn scrape(State(app): State<Arc<App>>) -> Response {
+    match metrics::render(&app.registry) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
-}
-
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if app.draining.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-    } else {
-        (StatusCode::OK, "ok")
     }
 }

@@ -1,20 +1,35 @@
 //! The command `chatbotler`.
 
+use std::io::Write;
+use std::process::ExitCode;
+
 use anyhow::Context;
-use chatbotler::Config;
+use chatbotler::Ended;
+use chatbotler::config::{Cli, Command};
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// Not success, so that what looks after the process starts it again: `EX_TEMPFAIL` of `sysexits.h`.
+const REBOOT: u8 = 75;
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    #[cfg(feature = "watch")]
+async fn main() -> anyhow::Result<ExitCode> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
 
-    let config = Config::parse();
+    let Cli { command, config } = Cli::parse();
+    match command {
+        None => {}
+        Some(Command::Capacity(question)) => {
+            let answer = chatbotler::capacity::answer(&question);
+            // whoever reads may have closed the pipe
+            let _ = std::io::stdout().write_all(answer.as_bytes());
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -27,11 +42,15 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    chatbotler::run(config, listener, async move {
+    // boxed: it is large, and nothing else runs here
+    let ended = Box::pin(chatbotler::run(config, listener, async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    }));
+    Ok(match ended.await? {
+        Ended::Stopped => ExitCode::SUCCESS,
+        Ended::Rebooting => ExitCode::from(REBOOT),
     })
-    .await
 }

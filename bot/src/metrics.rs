@@ -13,12 +13,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
 
 use crate::features::{Feature, Features, tier_name};
 use crate::flags::{Source, SourceState};
-use crate::queue::PerTier;
+use crate::pools::PerTier;
 
-/// The content type of [`Metrics::render`].
+/// The content type of [`render`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Up to well past the highest threshold anyone would set: a quantile cannot exceed the last one.
@@ -27,7 +28,8 @@ const BUCKETS: [f64; 17] = [
 ];
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
     /// Answered.
     Ok,
@@ -37,10 +39,30 @@ pub(crate) enum Outcome {
     Shed,
     /// Declined at once, because the feature is off.
     Off,
+    /// Declined at once, because this person or place asks too often.
+    Limited,
+    /// Declined, because this person may not.
+    Denied,
+    /// Declined at once, because a moderator has stopped the bot.
+    Stopped,
+    /// Declined at once, because the message is empty or more than the bot reads.
+    Refused,
+    /// Not answered, as it asked.
+    Ignored,
 }
 
 impl Outcome {
-    const ALL: [Self; 4] = [Self::Ok, Self::Error, Self::Shed, Self::Off];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Error,
+        Self::Shed,
+        Self::Off,
+        Self::Limited,
+        Self::Denied,
+        Self::Stopped,
+        Self::Refused,
+        Self::Ignored,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -48,6 +70,11 @@ impl Outcome {
             Self::Error => "error",
             Self::Shed => "shed",
             Self::Off => "off",
+            Self::Limited => "limited",
+            Self::Denied => "denied",
+            Self::Stopped => "stopped",
+            Self::Refused => "refused",
+            Self::Ignored => "ignored",
         }
     }
 }
@@ -78,9 +105,15 @@ struct SourceLabels {
 
 type Durations = Family<FeatureLabels, Histogram, fn() -> Histogram>;
 
-/// All series of the bot.
+/// The exposition text of everything that registered itself.
+pub(crate) fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    encode(&mut text, registry)?;
+    Ok(text)
+}
+
+/// What is counted about requests and flags; other parts register series of their own.
 pub(crate) struct Metrics {
-    registry: Registry,
     arrivals: Family<FeatureLabels, Counter>,
     requests: Family<OutcomeLabels, Counter>,
     durations: Durations,
@@ -93,10 +126,9 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// With every series at 0; `sources` are those that flags may come from.
-    pub(crate) fn new(sources: &[Source]) -> Self {
+    pub(crate) fn new(registry: &mut Registry, sources: &[Source]) -> Self {
         let durations = Durations::new_with_constructor(|| Histogram::new(BUCKETS));
-        let mut metrics = Self {
-            registry: Registry::default(),
+        let metrics = Self {
             arrivals: Family::default(),
             requests: Family::default(),
             durations,
@@ -106,7 +138,7 @@ impl Metrics {
             features: Family::default(),
             sources: Family::default(),
         };
-        metrics.register();
+        metrics.register(registry);
         for feature in Feature::ALL {
             let _ = metrics.arrivals.get_or_create(&labels(feature));
             let _ = metrics.durations.get_or_create(&labels(feature));
@@ -124,8 +156,7 @@ impl Metrics {
         metrics
     }
 
-    fn register(&mut self) {
-        let r = &mut self.registry;
+    fn register(&self, r: &mut Registry) {
         r.register(
             "bot_arrivals",
             "Requests that came in, counted before anything else",
@@ -133,7 +164,7 @@ impl Metrics {
         );
         r.register(
             "bot_requests",
-            "Requests that ended, by outcome: ok, error (not in time), shed (queue full), off (feature disabled)",
+            "Requests that ended, by outcome: ok, error (not in time), shed (queue full), off (feature disabled), limited (too often), denied (may not), stopped (by a moderator), refused (too long, or empty), ignored (as asked: under no feature)",
             self.requests.clone(),
         );
         r.register(
@@ -166,13 +197,6 @@ impl Metrics {
             "1 for the state that a source of flags is in: none, current, older, broken, missing",
             self.sources.clone(),
         );
-    }
-
-    /// The exposition text.
-    pub(crate) fn render(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
     }
 
     /// Counts a request in; it is counted out by [`Arrival::end`].

@@ -1,20 +1,39 @@
 //! Puts the parts together and takes them down again in order.
 
+mod build;
+mod flags;
+
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::Chat;
-use crate::config::Config;
-use crate::flags::{FlagStore, Source, follow_directory};
-use crate::http::App;
-use crate::metrics::Metrics;
-use crate::queue::{PerTier, Queues};
-use crate::work::{Costs, Workers, calibrate};
+use crate::config::{Config, Role};
+use build::Built;
+
+/// How long reminders that are being delivered and counts that are being written may take at the end.
+const FINISH: Duration = Duration::from_secs(5);
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// A moderator wants it to begin anew: whoever started it is to start it again.
+    Rebooting,
+}
+
+/// What whoever embeds the bot may give it beside its options.
+#[derive(Default)]
+pub struct Given {
+    /// Evaluates flags by the provider that was set up for it.
+    #[cfg(feature = "openfeature")]
+    pub openfeature: Option<open_feature::Client>,
+}
 
 /// Serves on `listener` until `shutdown`, then takes no more and finishes what is under way, for
 /// at most the configured grace.
@@ -22,55 +41,84 @@ pub async fn run(
     config: Config,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    let sources = sources(&config);
-    let metrics = Arc::new(Metrics::new(&sources));
-    let flags = Arc::new(FlagStore::new(&sources, Arc::clone(&metrics)));
-    // aborts the tasks when it goes out of scope
-    let _followers = follow(&config, &flags).await?;
+) -> anyhow::Result<Ended> {
+    run_with(Given::default(), config, listener, shutdown).await
+}
 
-    let places = PerTier {
-        critical: config.queue_critical,
-        important: config.queue_important,
-        luxury: config.queue_luxury,
-    };
-    let queues = Arc::new(Queues::new(places, metrics.queues()));
-    let rounds_per_ms = tokio::task::spawn_blocking(calibrate).await?;
-    let count = config.workers.unwrap_or_else(cores);
-    let _workers = Workers::start(count, &queues)?;
-    let costs = Costs::new(&config, rounds_per_ms);
-    let chat = Chat::new(
-        Arc::clone(&flags),
-        Arc::clone(&metrics),
-        Arc::clone(&queues),
-        costs,
-        config.deadline,
-    );
-
-    let draining = CancellationToken::new();
-    let app = App {
+/// As [`run`], with what a command line cannot hold.
+pub async fn run_with(
+    given: Given,
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<Ended> {
+    let Built {
+        app,
         chat,
-        flags,
-        metrics,
-        draining: draining.clone(),
+        discord,
+        jobs,
+        store,
+        reboot,
+        draining,
+        followers: _followers,
+        finishing,
+    } = build::build(given, &config).await?;
+
+    let role = config.jobs.role;
+    let router = match role {
+        Role::All | Role::Gateway => crate::http::router(Arc::new(app)),
+        Role::Worker => crate::http::worker_router(Arc::new(app)),
     };
-    tracing::info!(address = %listener.local_addr()?, workers = count, "serving");
+    tracing::info!(address = %listener.local_addr()?, ?role, "serving");
     let server = {
-        let draining = draining.clone();
-        axum::serve(listener, crate::http::router(Arc::new(app))).with_graceful_shutdown(
-            async move {
-                shutdown.await;
-                draining.cancel();
-            },
-        )
+        let (draining, rebooting) = (draining.clone(), reboot.0.clone());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(async move {
+            tokio::select! {
+                () = shutdown => {}
+                () = rebooting.cancelled() => {}
+            }
+            draining.cancel();
+        })
     };
-    serve(server.into_future(), draining, config.grace).await?;
+    let server = async { server.into_future().await.context("the HTTP server") };
+    let discord = {
+        let (chat, draining) = (Arc::clone(&chat), draining.clone());
+        async move {
+            match discord {
+                // a worker only acts there: what is said there is the gateway's to hear
+                Some(discord) if role != Role::Worker => Ok(discord.serve(chat, draining).await?),
+                _ => anyhow::Ok(()),
+            }
+        }
+    };
+    let work = async {
+        if let Some(jobs) = &jobs {
+            let draining = draining.clone();
+            jobs.work(chat, store, &config.pools, draining, config.grace)
+                .await;
+        }
+    };
+    let doors = async { tokio::try_join!(server, discord).map(drop) };
+    let serving = serve(doors, draining.clone(), config.grace);
+    let (served, ()) = tokio::join!(serving, work);
+    served?;
+    if tokio::time::timeout(FINISH, finishing.join_all())
+        .await
+        .is_err()
+    {
+        tracing::warn!("what was under way in the store did not finish in time");
+    }
     tracing::info!("stopped");
-    Ok(())
+    Ok(if reboot.0.is_cancelled() {
+        Ended::Rebooting
+    } else {
+        Ended::Stopped
+    })
 }
 
 async fn serve(
-    server: impl Future<Output = std::io::Result<()>>,
+    doors: impl Future<Output = anyhow::Result<()>>,
     draining: CancellationToken,
     grace: Duration,
 ) -> anyhow::Result<()> {
@@ -80,46 +128,12 @@ async fn serve(
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        result = server => result?,
+        result = doors => {
+            // a door that failed takes the others down, and a worker's pulling too
+            draining.cancel();
+            result?;
+        }
         () = out_of_patience => tracing::warn!("some requests did not finish in time"),
     }
     Ok(())
-}
-
-fn sources(config: &Config) -> Vec<Source> {
-    let directory = config.flags_dir.as_ref().map(|_| Source::Directory);
-    #[cfg(feature = "watch")]
-    let watch = config.flags_configmap.as_ref().map(|_| Source::Watch);
-    #[cfg(not(feature = "watch"))]
-    let watch = None;
-    directory.into_iter().chain(watch).collect()
-}
-
-#[cfg_attr(not(feature = "watch"), allow(clippy::unused_async))] // only a client is made asynchronously
-async fn follow(config: &Config, flags: &Arc<FlagStore>) -> anyhow::Result<JoinSet<()>> {
-    let mut tasks = JoinSet::new();
-    if let Some(dir) = config.flags_dir.clone() {
-        let flags = Arc::clone(flags);
-        tasks.spawn(follow_directory(dir, config.flags_interval, flags));
-    }
-    #[cfg(feature = "watch")]
-    if let Some(name) = config.flags_configmap.clone() {
-        use anyhow::Context;
-        // reads the kubeconfig or the pod's account; it does not connect, so a bot starts without a cluster
-        let client = kube::Client::try_default()
-            .await
-            .context("no cluster to watch the flags in")?;
-        let namespace = config.flags_namespace.clone();
-        tasks.spawn(crate::flags::follow_watch(
-            client,
-            namespace,
-            name,
-            Arc::clone(flags),
-        ));
-    }
-    Ok(tasks)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

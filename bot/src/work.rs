@@ -1,15 +1,13 @@
-//! The CPU work that a real bot would do, and the threads that do it.
+//! Made-up CPU work, for load tests and the demo: what a busier bot would do.
 //!
 //! Work is counted in rounds of a loop that is measured once at start, so a cost in milliseconds
 //! is a cost in CPU time: when cores are short, the same work takes longer, as real work does.
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::LoadConfig;
 use crate::features::FULL_BUDGET;
-use crate::queue::Queues;
 
 /// An amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +18,15 @@ impl Work {
         Self(rounds)
     }
 
-    /// Does it, on the calling thread.
-    fn perform(self) {
+    /// Does it, away from the threads that serve everybody.
+    pub(crate) async fn perform(self) {
+        if self.0 > 0 {
+            // an error: the runtime is shutting down, and nobody waits
+            let _ = tokio::task::spawn_blocking(move || self.burn()).await;
+        }
+    }
+
+    fn burn(self) {
         let mut x = 0x9e37_79b9_7f4a_7c15_u64;
         for _ in 0..self.0 {
             x ^= x << 13;
@@ -42,7 +47,7 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    pub(crate) fn new(config: &Config, rounds_per_ms: f64) -> Self {
+    pub(crate) fn new(config: &LoadConfig, rounds_per_ms: f64) -> Self {
         Self {
             rate: rounds_per_ms,
             command: config.command_ms * config.work_scale,
@@ -78,52 +83,26 @@ pub(crate) fn calibrate() -> f64 {
     const ROUNDS: u64 = 300_000;
     let tries = (0..12).map(|_| {
         let start = Instant::now();
-        Work::rounds(ROUNDS).perform();
+        Work::rounds(ROUNDS).burn();
         start.elapsed()
     });
     let best = tries.min().unwrap_or_default();
     ROUNDS as f64 / (best.max(Duration::from_micros(1)).as_secs_f64() * 1000.0)
 }
 
-/// The threads that serve the queues. Dropped, it closes the queues, and each thread ends when
-/// nothing is left to do.
-pub(crate) struct Workers(Arc<Queues>);
-
-impl Workers {
-    pub(crate) fn start(count: usize, queues: &Arc<Queues>) -> std::io::Result<Self> {
-        let workers = Self(Arc::clone(queues));
-        for n in 0..count {
-            let queues = Arc::clone(queues);
-            let thread = std::thread::Builder::new().name(format!("worker-{n}"));
-            thread.spawn(move || {
-                while let Some(job) = queues.take() {
-                    job.work.perform();
-                    // an asker who gave up meanwhile needs no answer
-                    let _ = job.done.send(());
-                }
-            })?;
-        }
-        Ok(workers)
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
 
     #[test]
     fn costs_are_in_proportion() {
-        let costs = Costs::new(
-            &Config::parse_from(["chatbotler", "--work-scale=2"]),
-            1000.0,
-        );
+        let config = LoadConfig {
+            work_scale: 2.0,
+            command_ms: 2.0,
+            chat_ms: 40.0,
+            animation_ms: 120.0,
+        };
+        let costs = Costs::new(&config, 1000.0);
         assert_eq!(costs.command(), Work(4000));
         assert_eq!(costs.chat(512), Work(80_000));
         assert_eq!(costs.chat(96), Work(15_000));

@@ -8,10 +8,18 @@ fn requests(feature: &str, tier: &str, outcome: &str) -> String {
     format!("bot_requests_total{{feature=\"{feature}\",tier=\"{tier}\",outcome=\"{outcome}\"}}")
 }
 
-const FEATURES: [(&str, &str); 3] = [
+const FEATURES: [(&str, &str); 11] = [
     ("commands", "Critical"),
+    ("roles", "Critical"),
+    ("moderation", "Critical"),
     ("ai-chat", "Important"),
+    ("search", "Important"),
+    ("reminders", "Important"),
     ("animations", "Luxury"),
+    ("reactions", "Luxury"),
+    ("analytics", "Luxury"),
+    ("summaries", "Luxury"),
+    ("deep-answers", "Luxury"),
 ];
 
 #[tokio::test]
@@ -43,7 +51,9 @@ async fn every_series_is_at_zero_on_the_first_scrape() {
                 "bot_request_duration_seconds_bucket{{le=\"{le}\",{labels}}}"
             ));
         }
-        for outcome in ["ok", "error", "shed", "off"] {
+        for outcome in [
+            "ok", "error", "shed", "off", "limited", "denied", "stopped", "refused", "ignored",
+        ] {
             expected.push(requests(feature, tier, outcome));
         }
     }
@@ -97,7 +107,8 @@ async fn what_is_off_says_so_kindly_and_at_once() {
     let status = bot.status().await;
     assert_eq!(status["degraded"], true);
     assert_eq!(status["levelName"], "rung-3");
-    assert_eq!(status["features"][1]["state"], "Disabled");
+    assert_eq!(status["features"][3]["name"], "ai-chat");
+    assert_eq!(status["features"][3]["state"], "Disabled");
 }
 
 #[tokio::test]
@@ -109,7 +120,7 @@ async fn what_is_switched_off_while_it_waits_leaves_the_queue() {
         mount.swap(&flags(7, 3, ("Disabled", 0), "Disabled"));
     });
     assert_eq!((status, reply["outcome"].as_str()), (200, Some("off")));
-    for (feature, tier) in &FEATURES[1..] {
+    for (feature, tier) in [("ai-chat", "Important"), ("animations", "Luxury")] {
         assert_eq!(bot.series(&requests(feature, tier, "off")).await, Some(1.0));
     }
 }
@@ -187,8 +198,15 @@ async fn the_page_is_whole_and_loads_nothing_from_elsewhere() {
     let bot = start(&[]).await;
     for (path, kind) in [
         ("/", "text/html"),
+        ("/desk", "text/html"),
+        ("/base.css", "text/css"),
         ("/page.css", "text/css"),
+        ("/desk.css", "text/css"),
         ("/page.js", "text/javascript"),
+        ("/desk.js", "text/javascript"),
+        ("/house.js", "text/javascript"),
+        ("/live.js", "text/javascript"),
+        ("/talk.js", "text/javascript"),
     ] {
         let response = bot.get(path).await;
         let headers = response.headers().clone();
@@ -200,6 +218,7 @@ async fn the_page_is_whole_and_loads_nothing_from_elsewhere() {
             .replace("http://www.w3.org/2000/svg", "")
             .contains("://");
         assert!(!elsewhere, "{path}");
+        assert!(!text.contains("innerHTML"), "{path}: text is never markup");
     }
     assert_eq!(bot.get("/healthz").await.status(), 200);
     assert_eq!(bot.get("/readyz").await.status(), 200);

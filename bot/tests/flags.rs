@@ -10,7 +10,7 @@ async fn state(bot: &Bot, state: &str) {
 }
 
 async fn animations(bot: &Bot) -> serde_json::Value {
-    bot.status().await["features"][2]["state"].clone()
+    bot.status().await["features"][6]["state"].clone()
 }
 
 #[tokio::test]

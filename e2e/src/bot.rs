@@ -86,9 +86,25 @@ impl Bot {
             .flag("listen", port.address())
             .flag("flags-configmap", &options.flags)
             .flag("flags-namespace", &options.namespace)
+            .flag("store", "sqlite::memory:")
             .env("KUBECONFIG", options.kubeconfig.as_os_str());
         let spec = options.options.iter().fold(spec, Spec::arg);
-        let process = Process::start(run, &spec)?;
+        Self::start_as(run, &spec, port).await
+    }
+
+    /// Starts a bot without a cluster, and waits until it is ready. What it remembers is in memory
+    /// unless an option says otherwise.
+    pub async fn alone(run: &RunDir, name: &str, options: &[String]) -> Result<Self> {
+        let port = Port::reserve()?;
+        let spec = Spec::new(name, executable()?)
+            .flag("listen", port.address())
+            .flag("store", "sqlite::memory:");
+        let spec = options.iter().fold(spec, Spec::arg);
+        Self::start_as(run, &spec, port).await
+    }
+
+    async fn start_as(run: &RunDir, spec: &Spec, port: Port) -> Result<Self> {
+        let process = Process::start(run, spec)?;
         let bot = Self {
             process,
             port,
@@ -99,6 +115,11 @@ impl Bot {
             .await_ready(READY, || http::is_ok(&ready))
             .await?;
         Ok(bot)
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(&self) -> Result<()> {
+        self.process.kill()
     }
 
     /// Has a Prometheus ask it for its metrics, and give its series these labels (such as `job`).
@@ -150,6 +171,11 @@ impl Bot {
             )
         })
         .await
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn exited(&self) -> ExitStatus {
+        self.process.exited().await
     }
 
     /// Ends it in good order (SIGTERM), which lets it finish what is under way.

@@ -40,7 +40,7 @@ const ARGUMENTS: [&str; 9] = [
 /// What the page is looked at with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Screen {
-    /// 390 × 844, two pixels for each, touched with fingers. A window cannot be that narrow: it is emulated.
+    /// 360 × 740, two pixels for each, touched with fingers. A window cannot be that narrow: it is emulated.
     Phone,
     /// A window of 1280 × 800.
     Desktop,
@@ -158,7 +158,7 @@ fn capabilities(screen: Screen, chromium: &Path, profile: &Path) -> Map<String, 
     let mut options = json!({"binary": chromium, "args": arguments});
     if screen == Screen::Phone {
         options["mobileEmulation"] = json!({
-            "deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2, "touch": true, "mobile": true}
+            "deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 2, "touch": true, "mobile": true}
         });
     }
     let all = [

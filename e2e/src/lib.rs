@@ -7,8 +7,10 @@
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
 //! - [`node`] runs real pods, for those who need them, from an [`image`]
-//! - [`bot`] is the bot that is degraded, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`bot`] is the bot that is degraded, [`postgres`] what it remembers with, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`model_server`] stands in for the paid API that the bot asks
 //! - [`shipped`] gives the manifests and images of the checkout, [`pods`] looks after what runs from them
+//! - [`discord`] stands in for what cannot be had here
 //! - [`demo`] plays a story on it
 //! - [`bench`] measures what it costs and how quick it is
 //! - [`harness`] is the frame around end-to-end tests
@@ -27,6 +29,7 @@ pub mod certs;
 pub mod cluster;
 mod controller_manager;
 pub mod demo;
+pub mod discord;
 pub mod environment;
 mod etcd;
 pub mod exporter;
@@ -37,7 +40,9 @@ pub mod http;
 pub mod image;
 mod kubeconfig;
 pub mod load;
+pub mod model_server;
 mod namespaces;
+pub mod nats;
 pub mod node;
 pub mod operator;
 pub mod partition;
@@ -45,6 +50,7 @@ pub mod paths;
 mod pids;
 pub mod pods;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod progress;
 pub mod prometheus;

@@ -1,3 +1,5 @@
+use prometheus_client::registry::Registry;
+
 use super::*;
 
 fn data(epoch: i64, animations: &str) -> BTreeMap<String, String> {
@@ -10,7 +12,8 @@ fn data(epoch: i64, animations: &str) -> BTreeMap<String, String> {
 
 fn store() -> FlagStore {
     let sources = [Source::Directory];
-    FlagStore::new(&sources, Arc::new(Metrics::new(&sources)))
+    let metrics = Metrics::new(&mut Registry::default(), &sources);
+    FlagStore::new(&sources, Features::ALL_ENABLED, Arc::new(metrics))
 }
 
 fn state(store: &FlagStore) -> (Option<i64>, State, SourceState) {

@@ -1,22 +1,25 @@
-//! `/status`: what is on, in kind words; the page asks it every second.
+//! `/status`: what is on, in kind words; the page's stream says the same at each change.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract;
 use brownout::policy::State;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::App;
 use crate::features::{Feature, tier_name};
 
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
     level: usize,
     level_name: String,
     /// Whether any feature is less than enabled.
     degraded: bool,
+    /// Whether a moderator has stopped the bot, and why.
+    stopped: Option<StopStatus>,
     since: Option<String>,
     reason: String,
     /// Of the flags in force; null before the first.
@@ -25,7 +28,13 @@ pub(super) struct Status {
     sources: Vec<SourceStatus>,
 }
 
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize)]
+struct StopStatus {
+    since: String,
+    reason: String,
+}
+
+#[derive(PartialEq, Serialize)]
 struct FeatureStatus {
     name: &'static str,
     tier: &'static str,
@@ -33,17 +42,20 @@ struct FeatureStatus {
     text: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize)]
 struct SourceStatus {
     source: &'static str,
     state: &'static str,
 }
 
 pub(super) async fn status(extract::State(app): extract::State<Arc<App>>) -> Json<Status> {
-    let flags = app.flags.snapshot();
-    let features: Vec<FeatureStatus> = Feature::ALL
-        .into_iter()
-        .map(|feature| {
+    Json(Status::of(&app))
+}
+
+impl Status {
+    pub(super) fn of(app: &App) -> Self {
+        let flags = app.flags.snapshot();
+        let features = Feature::ALL.map(|feature| {
             let state = flags.features.state(feature);
             FeatureStatus {
                 name: feature.name(),
@@ -51,22 +63,29 @@ pub(super) async fn status(extract::State(app): extract::State<Arc<App>>) -> Jso
                 state,
                 text: feature.text(state),
             }
-        })
-        .collect();
-    let sources = app.flags.sources().into_iter();
-    Json(Status {
-        level: flags.level,
-        level_name: flags.level_name.clone(),
-        degraded: features.iter().any(|f| f.state != State::Enabled),
-        since: flags.since.map(|at| at.to_string()),
-        reason: flags.reason.clone(),
-        epoch: flags.epoch,
-        features,
-        sources: sources
-            .map(|(source, state)| SourceStatus {
-                source: source.name(),
-                state: state.name(),
-            })
-            .collect(),
-    })
+        });
+        let stop = app.stops.of(None).map(|stop| StopStatus {
+            since: Timestamp::from_millisecond(stop.at)
+                .unwrap_or_default()
+                .to_string(),
+            reason: stop.reason,
+        });
+        let sources = app.flags.sources().into_iter();
+        Self {
+            level: flags.level,
+            level_name: flags.level_name.clone(),
+            degraded: features.iter().any(|f| f.state != State::Enabled),
+            stopped: stop,
+            since: flags.since.map(|at| at.to_string()),
+            reason: flags.reason.clone(),
+            epoch: flags.epoch,
+            features: features.into(),
+            sources: sources
+                .map(|(source, state)| SourceStatus {
+                    source: source.name(),
+                    state: state.name(),
+                })
+                .collect(),
+        }
+    }
 }

@@ -1,117 +1,162 @@
-'use strict';
+// The chat page.
+
+import { element, features, howMuch, since, stopped, why } from './house.js';
+import { follow } from './live.js';
+import { confetti, known, note, recall, say, toEnd, waiting } from './talk.js';
 
 const byId = (id) => document.getElementById(id);
-const [log, form, field, banner, less, level] = ['log', 'form', 'message', 'banner', 'less', 'level'].map(byId);
-const main = document.querySelector('main');
-const calm = matchMedia('(prefers-reduced-motion: reduce)');
-const colours = ['#e5484d', '#f5a524', '#30a46c', '#0091ff', '#8e4ec6', '#e93d82'];
+const [form, field, level, banner, house, opener] = ['form', 'message', 'level', 'banner', 'house', 'open-house'].map(byId);
+const stage = byId('stage');
+const NEAR = 1800;
 let animated = false;
-let following = true;
 let shown = '';
 
-function say(who, text) {
-  const item = document.createElement('li');
-  const bubble = document.createElement('p');
-  item.className = who;
-  bubble.textContent = text; // text, never markup: whatever was typed stays harmless
-  item.append(bubble);
-  log.append(item);
-  main.scrollTop = main.scrollHeight;
-  return item;
+async function ask(id, message) {
+  const response = await fetch('say', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ message, id }),
+  });
+  if (response.status === 204) return null; // nothing is said where that was asked for
+  const reply = await response.json();
+  return { ...reply, again: response.status === 429 || response.status >= 500, wait: Number(response.headers.get('retry-after')) || 0 };
 }
 
-function dots(item) {
-  const bubble = item.firstChild;
-  bubble.classList.add('dots');
-  bubble.setAttribute('aria-label', 'ChatBotler is thinking');
-  bubble.append(...Array.from({ length: 3 }, () => document.createElement('i')));
-}
-
-function confetti(item, pieces) {
-  if (calm.matches) return;
-  const from = item.firstChild.getBoundingClientRect();
-  for (let i = 0; i < pieces; i++) {
-    const piece = document.createElement('span');
-    piece.className = 'confetti';
-    piece.style.left = `${from.left + from.width * Math.random()}px`;
-    piece.style.top = `${from.top}px`;
-    piece.style.background = colours[i % colours.length];
-    document.body.append(piece);
-    const [x, up, turn] = [(Math.random() - 0.5) * 160, 40 + Math.random() * 110, Math.random() * 720];
-    piece.animate([
-      { transform: 'none', opacity: 1 },
-      { transform: `translate(${x * 0.7}px, ${-up}px) rotate(${turn / 2}deg)`, opacity: 1, offset: 0.4 },
-      { transform: `translate(${x}px, ${up}px) rotate(${turn}deg)`, opacity: 0 },
-    ], { duration: 1100 + Math.random() * 700, easing: 'ease-out' }).onfinish = () => piece.remove();
-  }
-}
-
-async function send(message) {
-  say('me', message);
-  const waiting = say('bot', animated ? '' : 'One moment …');
-  if (animated) dots(waiting);
+async function answer(id, message) {
+  const promise = waiting(animated);
   let reply;
   try {
-    const response = await fetch('chat', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ message }),
-    });
-    reply = await response.json();
+    reply = await ask(id, message);
   } catch {
-    reply = { answer: 'I cannot be reached just now. Please try again in a moment.', outcome: 'error' };
+    reply = { answer: 'I cannot be reached just now. Please try again in a moment.', outcome: 'error', again: true, wait: 0 };
   }
-  waiting.remove();
-  const item = say('bot', reply.answer ?? reply.error);
-  if (reply.outcome !== 'ok') item.classList.add('later');
-  if (reply.notice) {
-    const note = document.createElement('small');
-    note.textContent = reply.notice;
-    item.append(note);
-    main.scrollTop = main.scrollHeight;
-  }
+  promise.remove();
+  if (!reply) return;
+  const kinds = reply.outcome === 'ok' ? [] : ['later'];
+  const item = say({ who: 'bot', text: reply.answer ?? reply.error ?? 'That went wrong.', kinds, note: reply.notice });
+  if (reply.again) offerAgain(item, id, message, reply.wait);
   if (reply.animation && animated) confetti(item, reply.animation.pieces);
 }
 
-function show(status) {
-  const off = status.features.filter((feature) => feature.state !== 'Enabled');
-  animated = status.features.some((f) => f.name === 'animations' && f.state !== 'Disabled');
-  const key = JSON.stringify([status.levelName, off]);
-  if (key === shown) return; // screen readers announce a change, not every poll
-  shown = key;
-  level.textContent = status.degraded ? `Careful mode: ${status.levelName}` : 'At your service';
-  less.replaceChildren(...off.map((feature) => {
-    const item = document.createElement('li');
-    item.textContent = feature.text;
-    return item;
-  }));
-  banner.hidden = !status.degraded;
+// Not before the bot would like to be asked; with the same id, so that nothing is done twice.
+function offerAgain(item, id, message, wait) {
+  const button = element('button', '', { type: 'button' });
+  const { meta, line } = note(item, '');
+  line.remove();
+  meta.append(button);
+  const tick = (left) => {
+    button.disabled = left > 0;
+    button.textContent = left > 0 ? `Try again in ${left} s` : 'Try again';
+    if (left > 0) setTimeout(tick, 1000, left - 1);
+  };
+  tick(Math.min(wait, 600));
+  toEnd();
+  button.addEventListener('click', () => {
+    button.remove();
+    answer(id, message);
+    field.focus();
+  });
 }
 
-async function poll() {
-  try {
-    show(await (await fetch('status')).json());
-  } catch {
-    level.textContent = 'Out for a moment';
-    shown = '';
-  }
-  setTimeout(poll, 1000);
+function send(message) {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  say({ who: 'me', text: message });
+  answer(id, message);
+}
+
+function show(status) {
+  animated = status.features.some((f) => f.name === 'animations' && f.state !== 'Disabled');
+  const key = JSON.stringify(status);
+  if (key === shown) return; // screen readers announce a change, not every word of it again
+  shown = key;
+  const mood = status.stopped ? 'stopped' : status.degraded ? 'careful' : 'well';
+  document.body.dataset.mood = mood;
+  const words = { stopped: 'The evening off', careful: `Careful mode: ${status.levelName}`, well: 'At your service' };
+  if (level.textContent !== words[mood]) level.textContent = words[mood];
+
+  const less = status.features.filter((feature) => feature.state !== 'Enabled');
+  byId('less').replaceChildren(...less.map((f) => element('li', f.text, { 'data-state': f.state })));
+  byId('banner-title').textContent = status.stopped ? 'I have the evening off' : 'Saving my strength';
+  byId('how-much').textContent = status.degraded ? `· ${howMuch(status)}` : '';
+  byId('why').textContent = [
+    status.stopped && stopped(status),
+    ...(status.degraded ? ['It all comes back by itself.', since(status) && `This is so ${since(status)}.`, why(status)] : []),
+  ].filter(Boolean).join(' ');
+  banner.hidden = !status.degraded && !status.stopped;
+
+  const from = since(status);
+  const now = status.degraded ? `Careful mode: ${status.levelName}` : 'Everything is on';
+  byId('house-level').textContent = [now, from].filter(Boolean).join(', ');
+  const well = 'When it gets busy, what matters least rests first, and comes back by itself.';
+  byId('house-why').textContent = status.degraded ? why(status) : well;
+  byId('features').replaceChildren(...features(status.features));
+
+  const off = new Set(less.filter((f) => f.state === 'Disabled').map((f) => f.name));
+  for (const hint of document.querySelectorAll('#hints [data-feature]')) hint.hidden = off.has(hint.dataset.feature);
+}
+
+function away() {
+  document.body.dataset.mood = 'away';
+  level.textContent = 'Out for a moment';
+  byId('house-level').textContent = 'Out for a moment';
+  byId('house-why').textContent = 'I cannot be reached just now. This is what was on when I was last seen:';
+  shown = '';
+}
+
+function measure() {
+  field.style.height = 'auto';
+  field.style.height = `${field.scrollHeight}px`;
+  const [length, most] = [field.value.length, field.maxLength];
+  const count = byId('length');
+  count.textContent = length >= NEAR ? `${length} of ${most} characters` : '';
+  count.classList.toggle('full', length >= most);
+}
+
+function openHouse(open) {
+  house.classList.toggle('open', open);
+  stage.inert = open;
+  opener.setAttribute('aria-expanded', String(open));
+  (open ? byId('close-house') : opener).focus();
 }
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   const message = field.value.trim();
+  if (!message) return;
   field.value = '';
-  if (message) send(message);
+  measure();
+  send(message);
+});
+field.addEventListener('input', measure);
+field.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  form.requestSubmit();
 });
 byId('hints').addEventListener('click', (event) => {
-  if (event.target.matches('button')) send(event.target.textContent);
+  const hint = event.target.closest('button');
+  if (hint) send(hint.dataset.say ?? hint.textContent);
 });
-main.addEventListener('scroll', () => {
-  following = main.scrollHeight - main.scrollTop - main.clientHeight < 8;
+opener.addEventListener('click', () => openHouse(true));
+byId('close-house').addEventListener('click', () => openHouse(false));
+house.addEventListener('click', (event) => {
+  if (event.target === house && house.classList.contains('open')) openHouse(false);
 });
-// the banner and a phone's keyboard take room: the last words stay in sight, unless one reads further up
-new ResizeObserver(() => {
-  if (following) main.scrollTop = main.scrollHeight;
-}).observe(main);
-poll();
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && house.classList.contains('open')) openHouse(false);
+});
+// a window that grows has a column instead of a sheet
+matchMedia('(min-width: 64rem)').addEventListener('change', (wide) => {
+  if (wide.matches && house.classList.contains('open')) openHouse(false);
+});
+
+recall();
+if (matchMedia('(pointer: fine)').matches) field.focus(); // a finger would get a keyboard it did not ask for
+follow({
+  status: show,
+  away,
+  said: ({ id, text }) => {
+    if (!known(id)) say({ who: 'bot', text, id, kinds: ['unasked'], note: 'A reminder' });
+  },
+});

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
+pub mod process;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
@@ -20,26 +22,33 @@ pub struct Bot {
     pub address: SocketAddr,
     pub client: reqwest::Client,
     pub stop: CancellationToken,
-    pub run: JoinHandle<anyhow::Result<()>>,
+    pub run: JoinHandle<anyhow::Result<chatbotler::Ended>>,
 }
 
 /// Little work, so that tests are quick; later options stand over these.
-const QUICK: [&str; 5] = [
+const QUICK: [&str; 6] = [
     "chatbotler",
     "--work-scale=0.01",
     "--workers=2",
     "--flags-interval=10ms",
     "--grace=10s",
+    "--store=sqlite::memory:",
 ];
 
 pub async fn start(options: &[&str]) -> Bot {
+    start_with(chatbotler::Given::default(), options).await
+}
+
+/// As somebody who embeds it does.
+pub async fn start_with(given: chatbotler::Given, options: &[&str]) -> Bot {
     // reqwest is built without a provider of its own; a second install is refused, which is fine
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::try_parse_from(QUICK.iter().chain(options)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let run = tokio::spawn(chatbotler::run(
+    let run = tokio::spawn(chatbotler::run_with(
+        given,
         config,
         listener,
         stop.clone().cancelled_owned(),

@@ -92,6 +92,13 @@ pub(super) fn recipe(tool: Tool) -> Recipe {
             tags: "",
             ldflags: "-s -w",
         },
+        Tool::NatsServer => Recipe {
+            module: "nats",
+            version: "v2.15.2",
+            package: "github.com/nats-io/nats-server/v2",
+            tags: "",
+            ldflags: "-s -w",
+        },
     }
 }
 

@@ -41,11 +41,14 @@ pub enum Tool {
     Promtool,
     /// The single-node server of `VictoriaMetrics`, which speaks Prometheus' query API its own way.
     VictoriaMetrics,
+    /// NATS with `JetStream`, the queue between the bot's gateway and workers.
+    NatsServer,
 }
 
 impl Tool {
     /// Every tool, in the order in which a build takes them: what is quick first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
+        Self::NatsServer,
         Self::Etcd,
         Self::VictoriaMetrics,
         Self::KubeApiserver,
@@ -92,6 +95,7 @@ impl Tool {
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
             Self::VictoriaMetrics => "victoria-metrics",
+            Self::NatsServer => "nats-server",
         }
     }
 

@@ -46,7 +46,12 @@ spec:
 
 /// One worker, so that the machine's cores do not matter: with animations it answers 16 commands a
 /// second at best, without them 500.
-const BOT: [&str; 3] = ["--workers=1", "--command-ms=2", "--animation-ms=60"];
+const BOT: [&str; 4] = [
+    "--workers=1",
+    "--command-ms=2",
+    "--chat-ms=40",
+    "--animation-ms=60",
+];
 const CALM: Duration = Duration::from_millis(500);
 const SURGE: Duration = Duration::from_millis(33);
 

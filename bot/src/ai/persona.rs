@@ -78,7 +78,7 @@ const REMARK: &[&str] = &[
 ];
 
 /// Answers within the budget, though always with a first sentence. Equal messages get equal answers.
-pub(super) fn answer(message: &str, user: &str, budget: u32) -> String {
+pub(crate) fn answer(message: &str, user: &str, budget: u32) -> String {
     let most = usize::try_from(budget / BUDGET_PER_WORD).unwrap_or(usize::MAX);
     let mut words = 0;
     let fitting = sentences(message)
@@ -92,17 +92,27 @@ pub(super) fn answer(message: &str, user: &str, budget: u32) -> String {
     fitting.join(" ").replace("{user}", user)
 }
 
+/// The short answer to small talk; none where the message is about something else, on which only a larger mind
+/// has anything to say.
+pub(crate) fn small_talk(message: &str, user: &str) -> Option<String> {
+    let sentence = topic(message)?.sentences.first()?;
+    Some(sentence.replace("{user}", user))
+}
+
 fn sentences(message: &str) -> &'static [&'static str] {
-    let lower = message.to_lowercase();
-    let said: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
-    let topic = TOPICS
-        .iter()
-        .find(|topic| topic.words.iter().any(|word| said.contains(word)));
-    match topic {
+    match topic(message) {
         Some(topic) => topic.sentences,
         None if message.trim_end().ends_with('?') => QUESTION,
         None => REMARK,
     }
+}
+
+fn topic(message: &str) -> Option<&'static Topic> {
+    let lower = message.to_lowercase();
+    let said: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
+    TOPICS
+        .iter()
+        .find(|topic| topic.words.iter().any(|word| said.contains(word)))
 }
 
 #[cfg(test)]
@@ -117,6 +127,12 @@ mod tests {
             assert!(full.starts_with(&short), "{message}");
             assert!(short.split_whitespace().count() <= 12, "{message}: {short}");
         }
+    }
+
+    #[test]
+    fn small_talk_is_told_from_the_rest() {
+        assert!(small_talk("a joke, please", "you").is_some());
+        assert_eq!(small_talk("what is a monad?", "you"), None);
     }
 
     #[test]

@@ -1,0 +1,221 @@
+//! The keys with their secrets: who is next, what is counted, what is shown.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use secrecy::SecretString;
+
+use super::forecast::Pace;
+use super::keys::{KeyState, Keys, Verdict};
+use super::metrics::{AiMetrics, Rates, Shown};
+use super::quota::{Quota, Usage};
+use super::wire::Tokens;
+use crate::store::{Full, Store, StoreError, now_ms};
+
+/// A key, and what to call it.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    /// None for a server that asks for none.
+    pub(crate) secret: Option<SecretString>,
+}
+
+/// All keys, the primary first.
+pub(crate) struct Keyring {
+    keys: Vec<Key>,
+    quota: Quota,
+    store: Store,
+    metrics: AiMetrics,
+    state: Mutex<State>,
+}
+
+struct State {
+    keys: Keys,
+    /// As last read from the store.
+    usage: Vec<Usage>,
+    requests: Pace,
+    tokens: Pace,
+}
+
+/// The right to one request with one key. It is counted already; dropped without [`Keyring::settle`], the request
+/// stays counted with all its tokens, since nobody knows what became of it.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    pub(super) key: usize,
+    at: i64,
+    tokens: u64,
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoKey {
+    /// All of them rest, the first of them until then (Unix milliseconds).
+    #[error("all keys rest")]
+    Resting {
+        until: i64,
+        /// Whether that is because quotas are out.
+        spent: bool,
+    },
+    /// What cannot be counted is not asked for.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Keyring {
+    pub(super) fn new(keys: Vec<Key>, quota: Quota, store: Store, metrics: AiMetrics) -> Self {
+        let count = keys.len();
+        let keyring = Self {
+            keys,
+            quota,
+            store,
+            metrics,
+            state: Mutex::new(State {
+                keys: Keys::new(count),
+                usage: vec![Usage::default(); count],
+                requests: Pace::default(),
+                tokens: Pace::default(),
+            }),
+        };
+        keyring.show(now_ms());
+        keyring
+    }
+
+    pub(super) fn metrics(&self) -> &AiMetrics {
+        &self.metrics
+    }
+
+    pub(super) fn secret(&self, reservation: &Reservation) -> Option<&SecretString> {
+        self.keys[reservation.key].secret.as_ref()
+    }
+
+    pub(super) fn name(&self, reservation: &Reservation) -> &str {
+        &self.keys[reservation.key].name
+    }
+
+    /// Counts a request in, with the first key that has room for it, of those from `from` on.
+    pub(super) async fn reserve(
+        &self,
+        from: usize,
+        tokens: u64,
+        now: i64,
+    ) -> Result<Reservation, NoKey> {
+        // keys whose tokens do not suffice for this one, and until when
+        let mut short: Vec<(usize, i64)> = Vec::new();
+        let mut from = from;
+        loop {
+            let next = self.state().keys.next(from, now);
+            let Some(key) = next else {
+                return Err(self.resting(&short, now));
+            };
+            let name = &self.keys[key].name;
+            let reserved = self.store.reserve_usage(name, &self.quota, tokens, now);
+            match reserved.await? {
+                Ok(()) => {
+                    self.metrics.started.inc();
+                    self.state().usage[key].add(tokens);
+                    self.show(now);
+                    return Ok(Reservation {
+                        key,
+                        at: now,
+                        tokens,
+                    });
+                }
+                Err(Full { window, spent }) if spent => {
+                    tracing::warn!(key = %name, window = window.name(), "the key's quota is out");
+                    self.learn(key, Verdict::Spent(window), now);
+                }
+                Err(Full { window, .. }) => short.push((key, window.end(now))),
+            }
+            from = key + 1;
+        }
+    }
+
+    /// Counts a request out, and takes in what it taught about its key.
+    pub(super) async fn settle(&self, reservation: &Reservation, tokens: Tokens, verdict: Verdict) {
+        self.metrics.completed.inc();
+        self.metrics.add_tokens(tokens.prompt, tokens.completion);
+        self.learn(reservation.key, verdict, now_ms());
+        let name = self.name(reservation);
+        let used = tokens.prompt + tokens.completion;
+        let settled = self
+            .store
+            .settle_usage(name, reservation.at, reservation.tokens, used)
+            .await;
+        if let Err(error) = settled {
+            // the request stays counted with more tokens than it had: too careful, never too bold
+            tracing::warn!(%error, key = %name, "a request's tokens could not be counted");
+        }
+    }
+
+    /// Reads what all replicas have used, and shows it.
+    pub(super) async fn refresh(&self, now: i64) -> Result<(), StoreError> {
+        let mut usage = Vec::with_capacity(self.keys.len());
+        for key in &self.keys {
+            usage.push(self.store.usage(&key.name, now).await?);
+        }
+        let sum = |count: fn(&Usage) -> u64| usage.iter().map(count).sum();
+        let (requests, tokens) = (sum(|u| u.month.requests), sum(|u| u.month.tokens));
+        {
+            let mut state = self.state();
+            state.requests.note(now, requests);
+            state.tokens.note(now, tokens);
+            state.usage = usage;
+        }
+        self.show(now);
+        Ok(())
+    }
+
+    /// Forgets the counts of windows that are long over.
+    pub(super) async fn prune(&self, now: i64) -> Result<(), StoreError> {
+        self.store.prune_usage(now).await
+    }
+
+    fn resting(&self, short: &[(usize, i64)], now: i64) -> NoKey {
+        let keys = &self.state().keys;
+        let rests = (0..self.keys.len()).filter_map(|key| keys.rests_until(key, now));
+        let until = rests.chain(short.iter().map(|&(_, until)| until)).min();
+        let is_spent = |key| {
+            keys.state(key, now) == KeyState::Spent || short.iter().any(|&(short, _)| short == key)
+        };
+        NoKey::Resting {
+            until: until.unwrap_or(now),
+            spent: (0..self.keys.len()).all(is_spent),
+        }
+    }
+
+    fn learn(&self, key: usize, verdict: Verdict, now: i64) {
+        let mut state = self.state();
+        let before = state.keys.state(key, now);
+        state.keys.learn(key, verdict, now);
+        let after = state.keys.state(key, now);
+        drop(state);
+        if before != after {
+            let name = &self.keys[key].name;
+            tracing::warn!(key = %name, state = after.name(), "the key's state has changed");
+        }
+        self.show(now);
+    }
+
+    fn show(&self, now: i64) {
+        let state = self.state();
+        let keys = self.keys.iter().zip(&state.usage).enumerate();
+        let shown: Vec<Shown<'_>> = keys
+            .map(|(index, (key, &usage))| Shown {
+                name: &key.name,
+                state: state.keys.state(index, now),
+                usage,
+            })
+            .collect();
+        let rates = Rates {
+            requests: state.requests.per_second(now),
+            tokens: state.tokens.per_second(now),
+        };
+        self.metrics.show(&shown, self.quota, rates, now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

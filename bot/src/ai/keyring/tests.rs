@@ -1,0 +1,105 @@
+use prometheus_client::registry::Registry;
+
+use super::*;
+use crate::ai::{Bound, Window};
+
+const HOUR: i64 = 3_600_000;
+
+fn keyring(store: &Store, names: &[&str], hour: u64) -> (Keyring, Registry) {
+    let keys = names.iter().map(|name| Key {
+        name: (*name).to_owned(),
+        secret: None,
+    });
+    let quota = Quota {
+        hour: Bound {
+            requests: Some(hour),
+            tokens: None,
+        },
+        month: Bound::default(),
+    };
+    let mut registry = Registry::default();
+    let metrics = AiMetrics::new(&mut registry);
+    let keyring = Keyring::new(keys.collect(), quota, store.clone(), metrics);
+    (keyring, registry)
+}
+
+#[tokio::test]
+async fn keys_are_used_in_order_and_the_primary_again_at_the_turn_of_the_hour() {
+    let store = Store::of("sqlite::memory:").await.unwrap();
+    let (keyring, _) = keyring(&store, &["first", "second"], 2);
+    let mut now = now_ms() / HOUR * HOUR;
+    for hour in 0..3 {
+        for expected in [0, 0, 1, 1] {
+            let reservation = keyring.reserve(0, 1, now + 5).await.unwrap();
+            assert_eq!(reservation.key, expected, "hour {hour}");
+        }
+        let Err(NoKey::Resting { until, spent }) = keyring.reserve(0, 1, now + 5).await else {
+            panic!("there are no more");
+        };
+        assert_eq!((until, spent), (now + HOUR, true));
+        now += HOUR;
+    }
+}
+
+#[tokio::test]
+async fn the_count_outlives_the_process_and_shows_from_the_first_look_on() {
+    let store = Store::of("sqlite::memory:").await.unwrap();
+    let now = now_ms();
+    let (before, _) = keyring(&store, &["only"], 3);
+    for _ in 0..2 {
+        before.reserve(0, 1, now).await.unwrap();
+    }
+    drop(before);
+    let (after, registry) = keyring(&store, &["only"], 3);
+    after.refresh(now).await.unwrap();
+    let text = crate::metrics::render(&registry).unwrap();
+    for line in [
+        r#"bot_quota_used{key="only",window="hour"} 2.0"#,
+        r#"bot_quota_limit{key="only",window="hour"} 3.0"#,
+        r#"bot_quota_remaining{window="hour"} 1.0"#,
+        r#"bot_quota_remaining{window="month"} inf"#,
+        r#"bot_key_state{key="only",state="ready"} 1"#,
+        r#"bot_key_state{key="only",state="spent"} 0"#,
+        "bot_ai_requests_started_total 0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    after.reserve(0, 1, now).await.unwrap();
+    assert!(after.reserve(0, 1, now).await.is_err());
+    let text = crate::metrics::render(&registry).unwrap();
+    assert!(
+        text.contains("bot_quota_exhausted_in_seconds{window=\"hour\"} 0.0"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
+    let store = Store::of("sqlite::memory:").await.unwrap();
+    let metrics = AiMetrics::new(&mut Registry::default());
+    let keys = vec![Key {
+        name: "only".to_owned(),
+        secret: None,
+    }];
+    let quota = Quota {
+        hour: Bound {
+            requests: None,
+            tokens: Some(1000),
+        },
+        month: Bound::default(),
+    };
+    let keyring = Keyring::new(keys, quota, store, metrics);
+    let now = now_ms();
+    let Err(NoKey::Resting { until, spent }) = keyring.reserve(0, 1001, now).await else {
+        panic!("it does not fit");
+    };
+    assert_eq!((until, spent), (Window::Hour.end(now), true));
+    let first = keyring.reserve(0, 900, now).await.unwrap();
+    assert!(keyring.reserve(0, 200, now).await.is_err());
+    let tokens = Tokens {
+        prompt: 10,
+        completion: 5,
+    };
+    keyring.settle(&first, tokens, Verdict::Served).await;
+    assert!(keyring.reserve(0, 200, now).await.is_ok());
+}

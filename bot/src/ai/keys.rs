@@ -1,0 +1,137 @@
+//! Which key is used next: the first that is not at rest.
+//!
+//! A key rests when its quota is out, until the window turns; when the API limits it, until the API says;
+//! when the API refuses it, for a pause that grows each time. Since the search always begins with the first
+//! key, whoever comes back is used at once, the primary before all.
+
+use std::time::Duration;
+
+use super::quota::Window;
+
+/// The first pause of a key that the API refuses.
+const REFUSED: Duration = Duration::from_mins(1);
+/// The longest; somebody may have put the key right meanwhile.
+const REFUSED_MOST: Duration = Duration::from_hours(1);
+/// Where the API limits a key and does not say for how long.
+const LIMITED: Duration = Duration::from_secs(5);
+/// No answer of an API may put a key away for longer.
+const LIMITED_MOST: Duration = Duration::from_hours(24);
+
+/// How a key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyState {
+    Ready,
+    /// Its quota is out, by our count or by the API's.
+    Spent,
+    /// The API wants fewer requests for now.
+    Limited,
+    /// The API does not accept it.
+    Refused,
+}
+
+impl KeyState {
+    pub(crate) const ALL: [Self; 4] = [Self::Ready, Self::Spent, Self::Limited, Self::Refused];
+
+    /// As metrics name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Spent => "spent",
+            Self::Limited => "limited",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What was learned about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The API answered.
+    Served,
+    /// By our count, nothing is left of its quota for this window.
+    Spent(Window),
+    /// By the API's count, nothing is left of it.
+    Exhausted,
+    /// Too many requests for now, and how long that lasts where the API said.
+    Limited(Option<Duration>),
+    /// The API does not accept the key.
+    Refused,
+}
+
+/// How all keys stand, in the order of preference. Times are Unix milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys(Vec<Standing>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    rest: Option<Rest>,
+    /// One after the other.
+    refusals: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    until: i64,
+    why: KeyState,
+}
+
+impl Keys {
+    pub(crate) fn new(count: usize) -> Self {
+        Self(vec![Standing::default(); count])
+    }
+
+    /// The first key that is ready, of those from `from` on.
+    pub(crate) fn next(&self, from: usize, now: i64) -> Option<usize> {
+        (from..self.0.len()).find(|&key| self.state(key, now) == KeyState::Ready)
+    }
+
+    pub(crate) fn state(&self, key: usize, now: i64) -> KeyState {
+        match self.0[key].rest {
+            Some(rest) if now < rest.until => rest.why,
+            _ => KeyState::Ready,
+        }
+    }
+
+    /// When a key's rest is over; none where it is ready.
+    pub(crate) fn rests_until(&self, key: usize, now: i64) -> Option<i64> {
+        let rest = self.0[key].rest?;
+        (now < rest.until).then_some(rest.until)
+    }
+
+    /// Takes in what was learned about a key.
+    pub(crate) fn learn(&mut self, key: usize, verdict: Verdict, now: i64) {
+        let state = self.state(key, now);
+        let standing = &mut self.0[key];
+        let (until, why) = match verdict {
+            Verdict::Served => {
+                standing.refusals = 0;
+                return;
+            }
+            Verdict::Spent(window) => (window.end(now), KeyState::Spent),
+            Verdict::Exhausted => (Window::Hour.end(now), KeyState::Spent),
+            Verdict::Limited(pause) => {
+                let pause = pause.unwrap_or(LIMITED).min(LIMITED_MOST);
+                (now + ms(pause), KeyState::Limited)
+            }
+            // of several requests under way, the first refusal says it all
+            Verdict::Refused if state == KeyState::Refused => return,
+            Verdict::Refused => {
+                let times = 1_u32 << standing.refusals.min(16);
+                standing.refusals += 1;
+                let pause = REFUSED.saturating_mul(times).min(REFUSED_MOST);
+                (now + ms(pause), KeyState::Refused)
+            }
+        };
+        // what is learned late never shortens a rest
+        if standing.rest.is_none_or(|rest| rest.until < until) {
+            standing.rest = Some(Rest { until, why });
+        }
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! Any endpoint that speaks the `OpenAI` protocol.
+//!
+//! Each attempt takes a key anew, and counts it: a retry costs quota as the first try does. What the API says about a
+//! key (refused, limited, out of quota) is no fault of the API: the next key is tried within the same
+//! attempt, and the circuit breaker hears nothing of it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::{Method, StatusCode, Url};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::keyring::{Keyring, NoKey, Reservation};
+use super::keys::Verdict;
+use super::prompt::Prompt;
+use super::wire::{self, Request, Tokens};
+use super::{AiError, Silence};
+use crate::config::AiConfig;
+use crate::outbound::{Answer, CallError, Dependency, Fault, HttpClient, HttpLimits};
+use crate::store::now_ms;
+
+/// The endpoint with its keys.
+pub(crate) struct OpenAi {
+    http: HttpClient,
+    url: Url,
+    model: String,
+    small_model: String,
+    keyring: Keyring,
+    dependency: Dependency,
+}
+
+/// What one request with one key came to.
+enum Told {
+    Answer(wire::Answer),
+    /// Not with this key.
+    Key(Verdict),
+}
+
+impl OpenAi {
+    pub(super) fn new(
+        config: &AiConfig,
+        base: &str,
+        keyring: Keyring,
+        dependency: Dependency,
+    ) -> Result<Self, AiError> {
+        let url = format!("{}/chat/completions", base.trim_end_matches('/'));
+        let url: Url = url.parse().map_err(|_| AiError::Url)?;
+        let http = HttpClient::new(&url, HttpLimits::default()).map_err(AiError::Client)?;
+        let model = config.model.clone().unwrap_or_default();
+        Ok(Self {
+            http,
+            url,
+            small_model: config.small_model.clone().unwrap_or_else(|| model.clone()),
+            model,
+            keyring,
+            dependency,
+        })
+    }
+
+    pub(super) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Asks, and is back by `deadline`.
+    pub(super) async fn ask(&self, prompt: &Prompt, deadline: Instant) -> Result<String, Silence> {
+        let called = self
+            .dependency
+            .call(deadline, || self.attempt(prompt))
+            .await;
+        match called {
+            Ok(answer) => answer,
+            Err(CallError::Open { retry_in }) => Err(Silence::Unwell { retry_in }),
+            Err(CallError::Limited { retry_in }) => Err(Silence::Limited { retry_in }),
+            Err(CallError::Busy) => Err(Silence::Busy),
+            Err(CallError::Deadline) => Err(Silence::Late),
+            Err(CallError::Fault(fault)) => {
+                tracing::warn!(%fault, "the model did not answer");
+                Err(Silence::Failed)
+            }
+        }
+    }
+
+    async fn attempt(&self, prompt: &Prompt) -> Result<Result<String, Silence>, Fault> {
+        // each key is asked once at most, however short the rest is that the API asks for
+        let mut from = 0;
+        loop {
+            let tokens = prompt.most_tokens();
+            let reservation = match self.keyring.reserve(from, tokens, now_ms()).await {
+                Ok(reservation) => reservation,
+                Err(no_key) => return Ok(Err(silence(no_key))),
+            };
+            match self.request(prompt, &reservation).await? {
+                Told::Answer(answer) => return Ok(Ok(answer.text)),
+                Told::Key(verdict) => {
+                    let key = self.keyring.name(&reservation);
+                    tracing::warn!(key, ?verdict, "the API does not take the key");
+                    from = reservation.key + 1;
+                }
+            }
+        }
+    }
+
+    /// One request with one key, counted out when there is an answer of whatever kind.
+    async fn request(&self, prompt: &Prompt, reservation: &Reservation) -> Result<Told, Fault> {
+        let model = if prompt.small {
+            &self.small_model
+        } else {
+            &self.model
+        };
+        let mut request = self.http.request(Method::POST, self.url.clone());
+        request = request.json(&Request::new(model, prompt));
+        if let Some(secret) = self.keyring.secret(reservation) {
+            request = request.bearer_auth(secret.expose_secret());
+        }
+        // without a whole answer the request stays counted as it was reserved: nobody knows what it cost
+        let answer = self.http.send(request).await?;
+        let told = judge(answer);
+        let (tokens, verdict) = match &told {
+            // who does not say what it cost is taken to have cost all that was reserved
+            Ok(Told::Answer(answer)) => {
+                let most = Tokens {
+                    prompt: prompt.most_tokens() - u64::from(prompt.max_tokens),
+                    completion: u64::from(prompt.max_tokens),
+                };
+                (answer.usage.unwrap_or(most), Verdict::Served)
+            }
+            Ok(Told::Key(verdict)) => (Tokens::default(), *verdict),
+            Err(_) => (Tokens::default(), Verdict::Served),
+        };
+        self.keyring.settle(reservation, tokens, verdict).await;
+        told
+    }
+}
+
+/// What an answer says, of the question or of the key.
+fn judge(answer: Answer) -> Result<Told, Fault> {
+    let verdict = match answer.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Verdict::Refused,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYMENT_REQUIRED
+            if wire::quota_is_out(&answer.body) =>
+        {
+            Verdict::Exhausted
+        }
+        StatusCode::TOO_MANY_REQUESTS => Verdict::Limited(answer.retry_after(Timestamp::now())),
+        _ => {
+            let answer = answer.accept()?;
+            return wire::read(&answer.body)
+                .map(Told::Answer)
+                .ok_or_else(|| Fault::transient("an answer without a text"));
+        }
+    };
+    Ok(Told::Key(verdict))
+}
+
+fn silence(no_key: NoKey) -> Silence {
+    match no_key {
+        NoKey::Resting { until, spent } => {
+            let ms = u64::try_from(until - now_ms()).unwrap_or(0);
+            let retry_in = Duration::from_millis(ms);
+            if spent {
+                Silence::Spent { retry_in }
+            } else {
+                Silence::Limited { retry_in }
+            }
+        }
+        NoKey::Store(error) => {
+            tracing::error!(%error, "requests to the model cannot be counted, so none is made");
+            Silence::Uncounted
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `POST {base}/chat/completions`, read leniently: many servers speak this protocol, each with an accent.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::prompt::Prompt;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Request<'a> {
+    model: &'a str,
+    messages: Vec<Message<'a>>,
+    max_tokens: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(model: &'a str, prompt: &'a Prompt) -> Self {
+        let messages = prompt.messages.iter().map(|(role, content)| Message {
+            role: role.name(),
+            content,
+        });
+        Self {
+            model,
+            messages: messages.collect(),
+            max_tokens: prompt.max_tokens,
+        }
+    }
+}
+
+/// An answer, and what it cost where the server said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) usage: Option<Tokens>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Tokens {
+    #[serde(default, rename = "prompt_tokens", deserialize_with = "or_default")]
+    pub(super) prompt: u64,
+    #[serde(default, rename = "completion_tokens", deserialize_with = "or_default")]
+    pub(super) completion: u64,
+}
+
+#[derive(Deserialize)]
+struct Completion {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    #[serde(default, deserialize_with = "or_default")]
+    usage: Option<Tokens>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default, deserialize_with = "or_default")]
+    message: Said,
+}
+
+#[derive(Default, Deserialize)]
+struct Said {
+    #[serde(default, deserialize_with = "or_default")]
+    content: String,
+}
+
+/// `null`, or anything of another type, is as good as nothing.
+fn or_default<'de, D: Deserializer<'de>, T: Default + serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// The answer in a body; none where there is no text in it.
+pub(super) fn read(body: &[u8]) -> Option<Answer> {
+    let completion: Completion = serde_json::from_slice(body).ok()?;
+    let text = completion.choices.into_iter().next()?.message.content;
+    (!text.trim().is_empty()).then_some(Answer {
+        text,
+        usage: completion.usage,
+    })
+}
+
+/// Whether the body of an error says that the quota is out, not just that we are too fast.
+pub(super) fn quota_is_out(body: &[u8]) -> bool {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let is = |field| value["error"][field].as_str() == Some("insufficient_quota");
+    is("code") || is("type")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_with_any_accent() {
+        let usage = |prompt, completion| Some(Tokens { prompt, completion });
+        for (body, expected) in [
+            (
+                r#"{"choices":[{"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],
+                    "usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}"#,
+                Some(("Hi", usage(7, 2))),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":null}"#,
+                Some(("Hi", None)),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":"many"}}"#,
+                Some(("Hi", usage(0, 0))),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":null,"tool_calls":[]}}]}"#,
+                None,
+            ),
+            (r#"{"choices":[{"message":{"content":"  "}}]}"#, None),
+            (r#"{"choices":[]}"#, None),
+            (r#"{"object":"error"}"#, None),
+            ("<html>", None),
+            ("", None),
+        ] {
+            let read = read(body.as_bytes()).map(|answer| (answer.text, answer.usage));
+            let expected = expected.map(|(text, usage)| (text.to_owned(), usage));
+            assert_eq!(read, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_quota_that_is_out_is_told_from_haste() {
+        for (body, out) in [
+            (r#"{"error":{"code":"insufficient_quota"}}"#, true),
+            (
+                r#"{"error":{"type":"insufficient_quota","code":null}}"#,
+                true,
+            ),
+            (r#"{"error":{"code":"rate_limit_exceeded"}}"#, false),
+            (r#"{"error":"insufficient_quota"}"#, false),
+            ("too many", false),
+        ] {
+            assert_eq!(quota_is_out(body.as_bytes()), out, "{body}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Where the work of a request is done: here, or by a worker that gets it from the queue.
+
+use brownout::policy::{State, Tier};
+use tokio::time::Instant;
+
+use super::handlers::{self, Context, Failure};
+use super::ticket::Ticket;
+use super::{Animation, Chat};
+use crate::ask::Ask;
+use crate::features::Feature;
+use crate::jobs::{Gateway, Verdict};
+use crate::message::Message;
+use crate::metrics::Outcome;
+
+impl Chat {
+    /// The gateway through which a feature's work is done, unless it is done here: always where there is no
+    /// queue, and what needs no worker in any case, so that it is answered also while the queue is away.
+    pub(super) fn elsewhere(&self, ask: &Ask) -> Option<&Gateway> {
+        self.gateway.as_deref().filter(|_| ask.needs_worker())
+    }
+
+    pub(super) async fn do_answer(
+        &self,
+        ask: &Ask,
+        context: Context<'_>,
+    ) -> Result<String, Failure> {
+        let Some(gateway) = self.elsewhere(ask) else {
+            return handlers::answer(&self.services, ask, context).await;
+        };
+        let feature = ask.feature();
+        let performed = gateway.perform(context.message, feature, context.deadline, &self.flags);
+        // it is large, and where the work is done here nobody needs it
+        let performed = Box::pin(performed);
+        let Verdict { outcome, text, .. } = performed.await;
+        match (outcome, text) {
+            (Outcome::Ok, Some(text)) => Ok(text),
+            (outcome, text) => Err(Failure { outcome, text }),
+        }
+    }
+
+    pub(super) async fn do_animation(&self, context: Context<'_>) -> Result<Animation, Failure> {
+        let feature = Feature::Animations;
+        let Some(gateway) = self.gateway.as_deref() else {
+            let reduced = context.flags.features.state(feature) == State::Reduced;
+            return handlers::animation(&self.services, reduced).await;
+        };
+        let performed = gateway.perform(context.message, feature, context.deadline, &self.flags);
+        // it is large, and where the work is done here nobody needs it
+        let performed = Box::pin(performed);
+        let verdict = performed.await;
+        verdict
+            .animation
+            .ok_or_else(|| Failure::plain(verdict.outcome))
+    }
+
+    /// Does a job of the queue, on a turn of its tier's pool. Its gateway has counted it as a request.
+    pub(crate) async fn perform(
+        &self,
+        message: &Message,
+        feature: Feature,
+        deadline: Instant,
+    ) -> Verdict {
+        let flags = self.flags.snapshot();
+        if flags.features.state(feature) == State::Disabled {
+            return Verdict::plain(Outcome::Off);
+        }
+        if feature.tier() != Tier::Critical && self.is_stopped(message) {
+            return Verdict::plain(Outcome::Stopped);
+        }
+        let Ok(place) = self.pools.enter(feature.tier()) else {
+            return Verdict::plain(Outcome::Shed);
+        };
+        let ticket = Ticket::new(feature, None, Some(place));
+        let context = Context {
+            message,
+            flags: &flags,
+            deadline,
+        };
+        if feature == Feature::Animations {
+            let work = self.do_animation(context);
+            let done = ticket.work(deadline, &self.flags, work).await;
+            return verdict(done.result.map(|animation| (None, Some(animation))));
+        }
+        let ask = Ask::of(&message.text);
+        let work = self.do_answer(&ask, context);
+        let done = ticket.work(deadline, &self.flags, work).await;
+        verdict(done.result.map(|text| (Some(text), None)))
+    }
+}
+
+fn verdict(done: Result<(Option<String>, Option<Animation>), Failure>) -> Verdict {
+    match done {
+        Ok((text, animation)) => Verdict {
+            outcome: Outcome::Ok,
+            text,
+            animation,
+        },
+        Err(Failure { outcome, text }) => Verdict {
+            text,
+            ..Verdict::plain(outcome)
+        },
+    }
+}

@@ -1,0 +1,235 @@
+use prometheus_client::registry::Registry;
+
+use super::*;
+use crate::activity::{Activity, ActivityMetrics};
+use crate::ai::{DEPENDENCY, Model};
+use crate::chat::handlers::Memory;
+use crate::chat::handlers::moderation::Reboot;
+use crate::config::Config;
+use crate::features::Features;
+use crate::message::{Author, Place as Where};
+use crate::metrics::render;
+use crate::outbound::OutboundMetrics;
+use crate::pools::PerTier;
+use crate::stops::{StopMetrics, Stops};
+use crate::store::Store;
+use crate::work::Costs;
+
+/// A chat with two workers per tier, and its metrics.
+async fn chat(options: &[&str]) -> (Chat, Registry) {
+    let all = ["chatbotler"].iter().chain(options);
+    let config = <Config as clap::Parser>::parse_from(all);
+    let mut registry = Registry::default();
+    let metrics = Arc::new(Metrics::new(&mut registry, &[]));
+    let each = || PerTier {
+        critical: 2,
+        important: 2,
+        luxury: 2,
+    };
+    let store = Store::of("sqlite::memory:").await.unwrap();
+    let outbound = OutboundMetrics::new(&mut registry, &[DEPENDENCY]);
+    let model = Model::open(&config.ai, &store, &mut registry, &outbound).unwrap();
+    let stops = StopMetrics::new(&mut registry);
+    let activity = ActivityMetrics::new(&mut registry);
+    let services = Services {
+        stops: Arc::new(Stops::new(store.clone(), stops).await),
+        activity: Arc::new(Activity::new(store.clone(), activity)),
+        reboot: Reboot::default(),
+        store,
+        costs: Costs::new(&config.load, 1.0),
+        model: Arc::new(model),
+        memory: Memory::new(&config.ai),
+        guild: None,
+    };
+    let manners = Manners::new(&config.manners, &mut registry);
+    let chat = Chat::new(Parts {
+        flags: Arc::new(FlagStore::new(
+            &[],
+            Features::ALL_ENABLED,
+            Arc::clone(&metrics),
+        )),
+        metrics: Arc::clone(&metrics),
+        pools: Arc::new(Pools::new(each(), each(), metrics.queues())),
+        services: Arc::new(services),
+        manners: Arc::new(manners),
+        logs: Logs::new(&config.logs).unwrap(),
+        deadline: config.pools.deadline,
+        gateway: None,
+    });
+    (chat, registry)
+}
+
+fn said(user: &str, text: &str) -> Message {
+    Message {
+        id: "1".to_owned(),
+        door: Door::Discord,
+        place: Where {
+            guild: Some("7".to_owned()),
+            channel: "8".to_owned(),
+            thread: None,
+        },
+        author: Author {
+            id: user.to_owned(),
+            name: "<@&5>@everyone".to_owned(),
+            moderator: user == "mod",
+        },
+        text: text.to_owned(),
+    }
+}
+
+fn has(registry: &Registry, series: &str) -> bool {
+    render(registry).unwrap().lines().any(|line| line == series)
+}
+
+#[tokio::test]
+async fn who_talks_too_much_is_told_once_and_may_still_ask_for_help() {
+    let (chat, registry) = chat(&["--user-per-minute=1", "--user-burst=2"]).await;
+    for _ in 0..2 {
+        assert_eq!(chat.answer(&said("ann", "hello")).await.0, Outcome::Ok);
+    }
+    let (outcome, reply) = chat.answer(&said("ann", "hello")).await;
+    let reply = reply.unwrap();
+    assert_eq!(
+        (outcome, reply.outcome),
+        (Outcome::Limited, Outcome::Limited)
+    );
+    assert!(reply.retry_after.is_some_and(|seconds| seconds <= 61));
+    assert_eq!(
+        chat.answer(&said("ann", "hello")).await,
+        (Outcome::Limited, None)
+    );
+    assert_eq!(chat.answer(&said("ann", "!help")).await.0, Outcome::Ok);
+    assert_eq!(chat.answer(&said("bob", "hello")).await.0, Outcome::Ok);
+    for series in [
+        "bot_limited_total{limit=\"user\"} 2",
+        "bot_limit_keys{limit=\"user\"} 3",
+        "bot_message_outcomes_total{door=\"discord\",outcome=\"limited\"} 2",
+        "bot_requests_total{feature=\"ai-chat\",tier=\"Important\",outcome=\"limited\"} 2",
+    ] {
+        assert!(has(&registry, series), "{series}");
+    }
+}
+
+#[tokio::test]
+async fn what_moderators_do_is_not_limited() {
+    let (chat, _registry) = chat(&["--user-per-minute=1", "--user-burst=1"]).await;
+    for _ in 0..20 {
+        assert_ne!(chat.answer(&said("mod", "!stop")).await.0, Outcome::Limited);
+    }
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        others.push(chat.answer(&said("eve", "!stop")).await.0);
+    }
+    assert!(others.contains(&Outcome::Limited), "{others:?}");
+}
+
+#[tokio::test]
+async fn what_asks_to_be_ignored_costs_nothing() {
+    let (chat, registry) = chat(&["--user-per-minute=1", "--user-burst=1"]).await;
+    for _ in 0..5 {
+        let ignored = chat.answer(&said("ann", " $Ignore <@1> hello")).await;
+        assert_eq!(ignored, (Outcome::Ignored, None));
+    }
+    assert_eq!(chat.answer(&said("ann", "hello")).await.0, Outcome::Ok);
+    for series in [
+        "bot_messages_total{door=\"discord\"} 6",
+        "bot_message_outcomes_total{door=\"discord\",outcome=\"ignored\"} 5",
+        "bot_arrivals_total{feature=\"ai-chat\",tier=\"Important\"} 1",
+    ] {
+        assert!(has(&registry, series), "{series}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_a_name_calls_nobody() {
+    let (chat, _registry) = chat(&[]).await;
+    let (_, reply) = chat.answer(&said("ann", "hello")).await;
+    let answer = reply.unwrap().answer;
+    assert!(answer.starts_with("Good day, roleeveryone,"), "{answer}");
+}
+
+/// Where log lines go in a test.
+#[derive(Clone, Default)]
+struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn nobodys_id_is_logged_yet_one_person_can_be_followed() {
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (chat, _registry) = chat(&["--log-user-key=0123456789abcdef"]).await;
+    // other tests, which have no subscriber, may have met the line first and settled that nobody wants it
+    assert_eq!(chat.answer(&said("", "hello")).await.0, Outcome::Ok);
+    tracing::callsite::rebuild_interest_cache();
+    written.0.lock().unwrap().clear();
+    let (ann, bob) = ("80351110224678912", "41771983423143937");
+    let place = Where {
+        guild: Some("81384788765712384".to_owned()),
+        channel: "99384788765712384".to_owned(),
+        thread: None,
+    };
+    for user in [ann, bob, ann] {
+        let message = Message {
+            place: place.clone(),
+            ..said(user, "marker of words")
+        };
+        assert_eq!(chat.answer(&message).await.0, Outcome::Ok);
+    }
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    for hidden in [
+        ann,
+        bob,
+        "everyone",
+        "marker",
+        &place.channel,
+        "81384788765712384",
+    ] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["message"] == "request")
+        .collect();
+    let users: Vec<&str> = lines
+        .iter()
+        .map(|line| line["user"].as_str().unwrap())
+        .collect();
+    assert_eq!(users.len(), 3, "{text}");
+    assert_eq!(users[0], users[2]);
+    assert_ne!(users[0], users[1]);
+    assert_eq!(lines[0]["channel"], lines[1]["channel"]);
+}
+
+#[tokio::test]
+async fn who_hangs_up_is_counted_and_logged() {
+    let (chat, registry) = chat(&[]).await;
+    let message = said("ann", "hello");
+    {
+        let mut answer = Box::pin(chat.answer(&message));
+        let _busy = (
+            chat.pools.enter(brownout::policy::Tier::Important),
+            chat.pools.enter(brownout::policy::Tier::Important),
+        );
+        assert!(futures::poll!(answer.as_mut()).is_pending());
+    }
+    let series = "bot_message_outcomes_total{door=\"discord\",outcome=\"error\"} 1";
+    assert!(has(&registry, series));
+}

@@ -1,0 +1,46 @@
+#![allow(clippy::doc_markdown)] // these comments are the help text
+
+use std::path::PathBuf;
+
+use clap::Args;
+use secrecy::SecretString;
+
+/// The page and the moderators' desk.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Page")]
+pub struct WebConfig {
+    /// File that holds the secret by which moderators log in at /desk
+    ///
+    /// At least 16 characters, and programs may bring it to POST /chat as `Authorization: Bearer SECRET`; the environment variable CHATBOTLER_MODERATOR_TOKEN holds the secret
+    /// itself. Without either, nobody can log in.
+    #[arg(
+        long,
+        env = "CHATBOTLER_MODERATOR_TOKEN_FILE",
+        value_name = "FILE",
+        conflicts_with = "moderator_token"
+    )]
+    pub moderator_token_file: Option<PathBuf>,
+
+    /// The same, given by the environment: an argument is seen by everybody on the machine
+    #[arg(
+        long,
+        hide = true,
+        env = "CHATBOTLER_MODERATOR_TOKEN",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub moderator_token: Option<SecretString>,
+
+    /// Pages that are kept up to date at once; others ask every few seconds
+    #[arg(
+        long,
+        env = "CHATBOTLER_PAGE_STREAMS",
+        default_value_t = 256,
+        value_name = "N"
+    )]
+    pub page_streams: usize,
+
+    /// The page is reached by HTTPS, through a proxy: browsers send its cookies no other way
+    #[arg(long, env = "CHATBOTLER_PAGE_HTTPS")]
+    pub page_https: bool,
+}

@@ -1,0 +1,177 @@
+//! The door to Discord: what is said there is heard through the gateway and answered through the API.
+//!
+//! - `opening`: what comes before; `gateway`: the connection: sessions, resumes, shards, what is fatal
+//! - `hear`: which messages are meant for the bot; `slash`: the commands that Discord shows people
+//! - `answer`: from what was heard to the answer in its place; `post`, `insist`: to say it once
+//! - `places`: channels, threads, and whose they are
+//! - `deliver`: what is said unasked; `guild`: roles of a server
+//! - `api`, `limit`, `calls`, `role_calls`: Discord's HTTP API; `rights`: what the bot asks for, and why
+
+mod answer;
+mod api;
+mod calls;
+mod deliver;
+mod gateway;
+mod guild;
+mod hear;
+mod insist;
+mod limit;
+mod metrics;
+mod opening;
+mod places;
+mod post;
+mod recent;
+mod rights;
+mod role_calls;
+mod slash;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use twilight_model::id::Id;
+use twilight_model::id::marker::UserMarker;
+
+pub(crate) use metrics::DiscordMetrics;
+
+use crate::chat::Chat;
+use crate::config::DiscordConfig;
+use crate::deliver::Deliver;
+use crate::guild::Guild;
+use crate::outbound::Dependency;
+use api::{Api, ApiError};
+use deliver::Courier;
+use guild::DiscordGuild;
+use places::Places;
+use recent::Recent;
+
+/// As many messages may be said again by a gateway that resumes.
+const REMEMBERED: usize = 4096;
+
+/// Why the door cannot be opened, or is shut for good.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DiscordError {
+    /// No such file, or not ours to read.
+    #[error("--discord-token-file: cannot read {}: {source}", path.display())]
+    TokenFile {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// There is nothing in it.
+    #[error(
+        "--discord-token-file: the token is empty: write the one of the page \"Bot\" of your application"
+    )]
+    NoToken,
+    /// No HTTP client can be made.
+    #[error("--discord-api-url: {0}: write an address such as https://discord.com/api/v10")]
+    Url(String),
+    /// Discord does not know the token.
+    #[error(
+        "Discord refuses the token: reset it on the page \"Bot\" of your application and give the new one by --discord-token-file"
+    )]
+    Token,
+    /// The gateway has closed, and would do so again.
+    #[error("Discord's gateway refuses the bot ({code}): {advice}")]
+    Closed { code: u16, advice: &'static str },
+}
+
+/// Discord, not connected yet.
+pub(crate) struct Discord {
+    config: DiscordConfig,
+    token: SecretString,
+    api: Arc<Api>,
+    metrics: DiscordMetrics,
+    me: Arc<OnceLock<Id<UserMarker>>>,
+}
+
+/// What all shards share once the door is open.
+struct Door {
+    config: DiscordConfig,
+    api: Arc<Api>,
+    chat: Arc<Chat>,
+    metrics: DiscordMetrics,
+    /// Ourselves, since the first session.
+    me: Arc<OnceLock<Id<UserMarker>>>,
+    seen: Mutex<Recent<u64, ()>>,
+    places: Places,
+    tasks: TaskTracker,
+}
+
+impl Discord {
+    /// What is called: the API, and the part of it that answers slash commands.
+    pub(crate) const DEPENDENCIES: [&'static str; 2] = ["discord", "discord-interactions"];
+
+    /// None without a token: then there is no such door.
+    pub(crate) fn new(
+        config: &DiscordConfig,
+        dependencies: [Dependency; 2],
+        metrics: DiscordMetrics,
+    ) -> Result<Option<Self>, DiscordError> {
+        let Some(token) = token(config)? else {
+            return Ok(None);
+        };
+        let api = Arc::new(Api::new(&config.api_url, &token, dependencies)?);
+        Ok(Some(Self {
+            config: config.clone(),
+            token,
+            api,
+            metrics,
+            me: Arc::default(),
+        }))
+    }
+
+    /// The servers' roles, where the bot may give them.
+    pub(crate) fn guild(&self) -> Option<Arc<dyn Guild>> {
+        let guild = DiscordGuild::new(Arc::clone(&self.api), Arc::clone(&self.me));
+        self.config.roles.then(|| Arc::new(guild) as Arc<dyn Guild>)
+    }
+
+    /// Speaks unasked.
+    pub(crate) fn deliver(&self) -> Arc<dyn Deliver> {
+        Arc::new(Courier::new(Arc::clone(&self.api), self.metrics.clone()))
+    }
+
+    /// Hears and answers until `stop`, and then finishes what it has heard.
+    pub(crate) async fn serve(
+        self,
+        chat: Arc<Chat>,
+        stop: CancellationToken,
+    ) -> Result<(), DiscordError> {
+        let door = Arc::new(Door {
+            api: self.api,
+            chat,
+            metrics: self.metrics,
+            me: self.me,
+            seen: Mutex::new(Recent::new(REMEMBERED)),
+            places: Places::new(),
+            tasks: TaskTracker::new(),
+            config: self.config,
+        });
+        let served = gateway::serve(&door, &self.token, &stop).await;
+        door.tasks.close();
+        if served.is_ok() {
+            door.tasks.wait().await;
+        }
+        served
+    }
+}
+
+fn token(config: &DiscordConfig) -> Result<Option<SecretString>, DiscordError> {
+    let token = match &config.token_file {
+        Some(path) => {
+            let read = std::fs::read_to_string(path);
+            let text = read.map_err(|source| DiscordError::TokenFile {
+                path: path.clone(),
+                source,
+            })?;
+            Some(SecretString::from(text.trim()))
+        }
+        None => config.token.clone(),
+    };
+    match token {
+        Some(token) if token.expose_secret().is_empty() => Err(DiscordError::NoToken),
+        token => Ok(token),
+    }
+}

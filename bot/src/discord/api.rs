@@ -1,0 +1,237 @@
+//! Discord's HTTP API: requests by twilight's routes, within its rate limits, as one dependency.
+//!
+//! The limiter is twilight's, fed with the headers of every answer. The transport is our own, because
+//! twilight's client keeps the headers to itself: it asks again at once when the limit is a global one, and
+//! the rest of the bot could not be told how long Discord wants to be left alone.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
+use twilight_http::request::Request;
+use twilight_http_ratelimiting::{Endpoint, Permit, RateLimiter};
+
+use super::DiscordError;
+use super::limit::{limit, seconds};
+use crate::outbound::{Answer, CallError, Dependency, Fault, HttpClient, HttpLimits};
+
+/// Who we are, in the form that Discord asks for.
+const AGENT: &str = concat!(
+    "DiscordBot (",
+    env!("CARGO_PKG_NAME"),
+    ", ",
+    env!("CARGO_PKG_VERSION"),
+    ")"
+);
+
+/// Why Discord did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// It may have, and we do not know.
+    #[error("Discord: {0}")]
+    Call(#[from] CallError),
+    /// It said no.
+    #[error("Discord refuses with status {status}, code {code}")]
+    Refused {
+        /// Of HTTP.
+        status: u16,
+        /// Discord's own; 0 where it gave none.
+        code: u64,
+    },
+    /// The request or the answer is not what was expected.
+    #[error("Discord: {0}")]
+    Shape(String),
+}
+
+/// The API.
+pub(crate) struct Api {
+    http: HttpClient,
+    base: Url,
+    authorization: SecretString,
+    limits: RateLimiter,
+    dependency: Dependency,
+    /// Apart from the rest, since Discord waits for 3 s only, and its global limit does not hold for them.
+    interactions: Dependency,
+}
+
+/// An answer that is none of a fault's.
+enum Verdict {
+    Done(Vec<u8>),
+    /// Beyond the limit of this route alone: the limiter lets the next one pass when there is room.
+    Again,
+    Refused {
+        status: u16,
+        code: u64,
+    },
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    code: u64,
+}
+
+impl Api {
+    /// `base` is such as `https://discord.com/api/v10`.
+    pub(super) fn new(
+        base: &str,
+        token: &SecretString,
+        [dependency, interactions]: [Dependency; 2],
+    ) -> Result<Self, DiscordError> {
+        let wrong = |error: &dyn std::fmt::Display| DiscordError::Url(error.to_string());
+        let url: Url = base.parse().map_err(|error| wrong(&error))?;
+        if url.cannot_be_a_base() {
+            return Err(wrong(&"it is no such address"));
+        }
+        let http = HttpClient::new(&url, HttpLimits::default()).map_err(|error| wrong(&error))?;
+        Ok(Self {
+            http,
+            base: url,
+            authorization: format!("Bot {}", token.expose_secret()).into(),
+            limits: RateLimiter::default(),
+            dependency,
+            interactions,
+        })
+    }
+
+    /// Sends it, and gives what Discord answers, or why it did not by `deadline`.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<T, ApiError> {
+        let body = self.bytes(request, deadline).await?;
+        // no content reads as null
+        let body = if body.is_empty() { b"null" } else { &body[..] };
+        serde_json::from_slice(body).map_err(|error| ApiError::Shape(error.to_string()))
+    }
+
+    async fn bytes(&self, request: &Request, deadline: Instant) -> Result<Vec<u8>, ApiError> {
+        let endpoint = endpoint(request);
+        let dependency = if request.use_authorization_token() {
+            &self.dependency
+        } else {
+            &self.interactions
+        };
+        loop {
+            // the wait for a place is Discord's wish and not its slowness, so it is out of the dependency's sight
+            let permit = timeout_at(deadline, self.limits.acquire(endpoint.clone()))
+                .await
+                .map_err(|_elapsed| CallError::Deadline)?;
+            let permit = Mutex::new(Some(permit));
+            let attempt = || {
+                let permit = permit.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.attempt(request, endpoint.clone(), permit)
+            };
+            match dependency.call(deadline, attempt).await? {
+                Verdict::Done(body) => return Ok(body),
+                Verdict::Again => {}
+                Verdict::Refused { status, code } => {
+                    return Err(ApiError::Refused { status, code });
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request,
+        endpoint: Endpoint,
+        permit: Option<Permit>,
+    ) -> Result<Verdict, Fault> {
+        let permit = match permit {
+            Some(permit) => permit,
+            None => self.limits.acquire(endpoint).await,
+        };
+        let answer = self.http.send(self.prepare(request)?).await?;
+        permit.complete(limit(&answer.headers));
+        judge(answer)
+    }
+
+    fn prepare(&self, request: &Request) -> Result<RequestBuilder, Fault> {
+        let name = request.method().name();
+        // twilight's names are those of HTTP
+        let method = Method::from_bytes(name.as_bytes()).unwrap_or_default();
+        let path = format!(
+            "{}/{}",
+            self.base.path().trim_end_matches('/'),
+            request.path()
+        );
+        // its own words would hold the path, and the path an interaction's token
+        let url = self.base.join(&path);
+        let url = url.map_err(|_| Fault::refused("the path makes no address"))?;
+        let mut builder = self.http.request(method, url).header(USER_AGENT, AGENT);
+        if request.use_authorization_token() {
+            builder = builder.header(AUTHORIZATION, self.authorization.expose_secret());
+        }
+        if let Some(body) = request.body() {
+            builder = builder
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_vec());
+        }
+        Ok(builder)
+    }
+}
+
+fn judge(answer: Answer) -> Result<Verdict, Fault> {
+    let status = answer.status;
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return too_many(&answer.headers);
+    }
+    if status.is_success() || status.is_server_error() {
+        return Ok(Verdict::Done(answer.accept()?.body));
+    }
+    let code = serde_json::from_slice(&answer.body).map_or(0, |Refusal { code }| code);
+    let status = status.as_u16();
+    tracing::debug!(status, code, "Discord refuses a request");
+    Ok(Verdict::Refused { status, code })
+}
+
+/// A limit that names its bucket is the limiter's business. Any other is everyone's: the global one, or that
+/// of whoever stands in front of Discord.
+fn too_many(headers: &HeaderMap) -> Result<Verdict, Fault> {
+    if limit(headers).is_some() {
+        return Ok(Verdict::Again);
+    }
+    let wait = seconds(headers, RETRY_AFTER.as_str()).unwrap_or(Duration::from_secs(1));
+    Err(Fault::limited("status 429, for everything").after(Some(wait)))
+}
+
+fn endpoint(request: &Request) -> Endpoint {
+    let path = request.path();
+    Endpoint {
+        method: request.method(),
+        path: path.split('?').next().unwrap_or(path).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limit::tests::headers;
+    use super::*;
+
+    #[test]
+    fn a_bucket_that_is_full_is_asked_again_and_a_global_limit_is_everyones() {
+        let bucket = headers(&[
+            ("x-ratelimit-bucket", "b"),
+            ("x-ratelimit-scope", "shared"),
+            ("retry-after", "2.25"),
+        ]);
+        assert!(matches!(too_many(&bucket), Ok(Verdict::Again)));
+        let global = headers(&[
+            ("x-ratelimit-bucket", "b"),
+            ("x-ratelimit-scope", "global"),
+            ("x-ratelimit-global", "true"),
+            ("retry-after", "3"),
+        ]);
+        let Err(fault) = too_many(&global) else {
+            unreachable!("a global limit")
+        };
+        assert_eq!(fault.retry_after, Some(Duration::from_secs(3)));
+    }
+}

@@ -1,0 +1,132 @@
+//! What is said unasked, such as a reminder: where it was asked for, with the name of whom it is for.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::api::{Api, ApiError};
+use super::insist::NONCE_WINDOW;
+use super::metrics::{DiscordMetrics, Posted};
+use super::post::pieces;
+use super::recent::Recent;
+use crate::deliver::{Deliver, DeliverError, Delivery};
+use crate::outbound::CallError;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Deliveries of which it is not known whether they arrived.
+const REMEMBERED: usize = 1024;
+/// Discord takes no longer ones.
+const NONCE_CHARACTERS: usize = 24;
+
+pub(super) struct Courier {
+    api: Arc<Api>,
+    metrics: DiscordMetrics,
+    /// When each was tried first.
+    tried: Mutex<Recent<String, Instant>>,
+}
+
+impl Courier {
+    pub(super) fn new(api: Arc<Api>, metrics: DiscordMetrics) -> Self {
+        Self {
+            api,
+            metrics,
+            tried: Mutex::new(Recent::new(REMEMBERED)),
+        }
+    }
+
+    async fn bring(&self, delivery: &Delivery) -> Result<(), DeliverError> {
+        let channel = delivery.place.conversation().parse();
+        let channel = channel.map_err(|_| DeliverError::Never("no such channel".to_owned()))?;
+        if self.is_late(&delivery.id) {
+            self.metrics.repeated.inc();
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let result = self.api.post(channel, &body(delivery), deadline).await;
+        self.metrics.post(Posted::of(&result));
+        result.map_err(|error| told(&error))
+    }
+
+    /// Whether an earlier try may have arrived that its nonce tells nobody about any more.
+    fn is_late(&self, id: &str) -> bool {
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = tried.get(&id.to_owned()).copied();
+        if first.is_none() {
+            tried.insert(id.to_owned(), Instant::now());
+        }
+        first.is_some_and(|first| first.elapsed() > NONCE_WINDOW)
+    }
+}
+
+impl Deliver for Courier {
+    fn deliver<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Result<(), DeliverError>> {
+        self.bring(delivery).boxed()
+    }
+}
+
+/// The one person is called, and nobody else.
+fn body(delivery: &Delivery) -> Value {
+    let text = format!("<@{}> {}", delivery.to, delivery.text);
+    let content = pieces(&text).into_iter().next().unwrap_or_default();
+    json!({
+        "content": content, "nonce": nonce(&delivery.id), "enforce_nonce": true,
+        "allowed_mentions": {"parse": [], "users": [delivery.to]},
+    })
+}
+
+fn nonce(id: &str) -> String {
+    let hash = digest(&SHA256, id.as_bytes());
+    let mut nonce = String::with_capacity(NONCE_CHARACTERS);
+    for byte in hash.as_ref().iter().take(NONCE_CHARACTERS / 2) {
+        let _ = write!(nonce, "{byte:02x}"); // a String takes all
+    }
+    nonce
+}
+
+fn told(error: &ApiError) -> DeliverError {
+    let reason = error.to_string();
+    match error {
+        ApiError::Refused { .. } | ApiError::Shape(_) => DeliverError::Never(reason),
+        ApiError::Call(CallError::Open { retry_in } | CallError::Limited { retry_in }) => {
+            DeliverError::Later {
+                reason,
+                after: Some(*retry_in),
+            }
+        }
+        ApiError::Call(_) => DeliverError::Later {
+            reason,
+            after: None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Door, Place};
+
+    #[test]
+    fn only_the_one_person_is_called() {
+        let delivery = Delivery {
+            id: "reminder-17".to_owned(),
+            door: Door::Discord,
+            place: Place::default(),
+            to: "40".to_owned(),
+            text: "tea, @everyone".to_owned(),
+        };
+        let body = body(&delivery);
+        assert_eq!(body["content"], "<@40> tea, @everyone");
+        assert_eq!(
+            body["allowed_mentions"],
+            json!({"parse": [], "users": ["40"]})
+        );
+        let nonce = body["nonce"].as_str().unwrap();
+        assert_eq!(nonce.len(), NONCE_CHARACTERS);
+        assert_ne!(nonce, super::nonce("reminder-18"));
+    }
+}
