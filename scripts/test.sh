@@ -91,6 +91,7 @@ part lints cargo clippy --workspace --all-targets --all-features -- -D warnings
 part purity purity
 part unit unit
 part build build
+part bot cargo test "${everything[@]}" --test bot
 part end-to-end cargo test "${everything[@]}" --test e2e
 part faults cargo test "${everything[@]}" --test faults -- --test-threads 12
 if "$target/debug/cluster" can-run-pods; then
