@@ -59,6 +59,7 @@ purity() {
 
 unit() {
     cargo test "${everything[@]}" --exclude e2e
+    cargo test -p chatbotler --features watch,openfeature --test openfeature
     cargo test -p e2e --lib --bins
 }
 
