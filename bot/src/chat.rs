@@ -152,7 +152,9 @@ impl Chat {
             return Err(Declined::new(Outcome::Off, "feature-off"));
         }
         self.manners.admit(message, feature)?;
-        if self.elsewhere(ask).is_some() {
+        // what a moderator orders waits behind nobody: it is needed most when every place is taken
+        let order = feature == Feature::Moderation && message.author.moderator;
+        if order || self.elsewhere(ask).is_some() {
             return Ok(None);
         }
         let place = self.pools.enter(feature.tier());
