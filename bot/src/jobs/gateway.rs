@@ -13,7 +13,6 @@ use super::metrics::{JobsMetrics, Published};
 use super::queue::Queue;
 use super::wire::{self, Job, Note, Verdict, millis};
 use crate::features::Feature;
-use crate::flags::FlagStore;
 use crate::message::Message;
 use crate::metrics::Outcome;
 use crate::store::{Store, now_ms};
@@ -59,13 +58,14 @@ impl Gateway {
         }
     }
 
-    /// Has a job done by a worker. Whoever stops waiting is forgotten; the deadline is the caller's to keep.
+    /// Has a job done by a worker, unless it is called off before one has taken it. Whoever stops waiting is
+    /// forgotten; the deadline is the caller's to keep.
     pub(crate) async fn perform(
         &self,
         message: &Message,
         feature: Feature,
         deadline: Instant,
-        flags: &FlagStore,
+        called_off: impl Future<Output = (Outcome, &'static str)>,
     ) -> Verdict {
         let job = self.job(message, feature, deadline);
         // before it is handed in: a worker may be quicker than the queue's receipt
@@ -81,7 +81,7 @@ impl Gateway {
             tokio::select! {
                 biased;
                 () = until_taken(&mut taken) => std::future::pending().await,
-                () = flags.until_off(feature) => Verdict::plain(Outcome::Off),
+                (outcome, _cause) = called_off => Verdict::plain(outcome),
                 () = self.out_of_patience(feature) => Verdict::plain(Outcome::Shed),
             }
         };

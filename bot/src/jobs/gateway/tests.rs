@@ -3,10 +3,9 @@
 use prometheus_client::registry::Registry;
 
 use super::*;
-use crate::features::Features;
 use crate::jobs::Limits;
 use crate::message::{Author, Door, Place};
-use crate::metrics::{Metrics, render};
+use crate::metrics::render;
 
 async fn gateway(registry: &mut Registry) -> Gateway {
     let metrics = Arc::new(JobsMetrics::new(registry));
@@ -50,11 +49,9 @@ fn done(text: &str) -> Note {
 async fn without_a_queue_it_declines_kindly_and_at_once() {
     let mut registry = Registry::default();
     let gateway = gateway(&mut registry).await;
-    let metrics = Arc::new(Metrics::new(&mut registry, &[]));
-    let flags = FlagStore::new(&[], Features::ALL_ENABLED, metrics);
     let deadline = Instant::now() + Duration::from_secs(20);
     let message = message();
-    let verdict = gateway.perform(&message, Feature::AiChat, deadline, &flags);
+    let verdict = gateway.perform(&message, Feature::AiChat, deadline, std::future::pending());
     let verdict = tokio::time::timeout(Duration::from_secs(5), verdict).await;
     let verdict = verdict.unwrap();
     assert_eq!(
