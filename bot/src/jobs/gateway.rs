@@ -74,7 +74,7 @@ impl Gateway {
         let declined = async {
             match self.queue.publish(&job).await {
                 Published::Ok => {}
-                Published::Duplicate => return self.repeated(&job.id()).await,
+                Published::Duplicate => return self.repeated(&job).await,
                 Published::Full => return Verdict::plain(Outcome::Shed),
                 Published::Down => return away(),
             }
@@ -93,10 +93,14 @@ impl Gateway {
     }
 
     /// The same message has come before, maybe to another gateway, which then hears the answer: here it is
-    /// read from the store.
-    async fn repeated(&self, id: &str) -> Verdict {
+    /// read from the store. An animation is not kept there, and no answer waits long for it.
+    async fn repeated(&self, job: &Job) -> Verdict {
+        if job.feature == Feature::Animations {
+            self.out_of_patience(job.feature).await;
+            return Verdict::plain(Outcome::Shed);
+        }
         loop {
-            if let Ok(Some(reply)) = self.store.job_reply(id).await {
+            if let Ok(Some(reply)) = self.store.job_reply(&job.id()).await {
                 return wire::read(&reply);
             }
             tokio::time::sleep(AGAIN).await;

@@ -65,6 +65,15 @@ async fn without_a_queue_it_declines_kindly_and_at_once() {
 }
 
 #[tokio::test]
+async fn an_animation_that_was_asked_for_before_is_not_waited_for() {
+    let gateway = gateway(&mut Registry::default()).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let job = gateway.job(&message(), Feature::Animations, deadline);
+    let repeated = tokio::time::timeout(Duration::from_secs(20), gateway.repeated(&job));
+    assert_eq!(repeated.await.unwrap().outcome, Outcome::Shed);
+}
+
+#[tokio::test]
 async fn who_asks_twice_hears_the_same_and_the_last_to_leave_is_forgotten() {
     let mut registry = Registry::default();
     let gateway = gateway(&mut registry).await;
