@@ -9,7 +9,7 @@ use ring::hmac::{self, HMAC_SHA256, Key};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::WebConfig;
-use crate::http::session::hex;
+use crate::hex::hex;
 
 const LEAST_CHARACTERS: usize = 16;
 /// Tries at once, and the time after which there is one more. They are counted for all together: who
