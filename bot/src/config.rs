@@ -31,9 +31,23 @@ pub use pools::PoolsConfig;
 pub use store::StoreConfig;
 pub use web::WebConfig;
 
-/// A chat bot that is built to be degraded.
+/// Said once, rather than at each option.
+const AFTER_HELP: &str = "\
+Each option can be given by the environment, too: --flags-dir is CHATBOTLER_FLAGS_DIR. Secrets are best given that way, \
+or as a file.";
+
+/// A chat bot that is built to be degraded
+///
+/// Without options it needs nothing: no token, no model, no network. Run it and open http://localhost:8080/ to talk to
+/// it. What it remembers is then in ./chatbotler.db.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "chatbotler", version, args_override_self = true)]
+#[command(
+    name = "chatbotler",
+    version,
+    args_override_self = true,
+    after_help = AFTER_HELP,
+    mut_args = |arg| arg.hide_env(true)
+)]
 pub struct Cli {
     /// What to do instead of running the bot
     #[command(subcommand)]
@@ -47,7 +61,9 @@ pub struct Cli {
 /// What the command does besides running the bot.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Tell whether a quota of requests holds a number of people, and what to do where it does not
+    /// Tell whether the model's quotas hold a number of people
+    ///
+    /// And where they do not: how many keys or what plan would, and what a policy can save.
     Capacity(CapacityConfig),
 }
 
@@ -81,17 +97,13 @@ pub struct Config {
     #[command(flatten)]
     pub flags: FlagsConfig,
 
-    /// Who works, and who waits
+    /// The page and the moderators' desk
     #[command(flatten)]
-    pub pools: PoolsConfig,
+    pub web: WebConfig,
 
-    /// What the logs may hold
+    /// Discord
     #[command(flatten)]
-    pub logs: LogsConfig,
-
-    /// Manners
-    #[command(flatten)]
-    pub manners: MannersConfig,
+    pub discord: DiscordConfig,
 
     /// The model
     #[command(flatten)]
@@ -101,13 +113,17 @@ pub struct Config {
     #[command(flatten)]
     pub store: StoreConfig,
 
-    /// Discord
+    /// Who works, and who waits
     #[command(flatten)]
-    pub discord: DiscordConfig,
+    pub pools: PoolsConfig,
 
-    /// The page and the moderators' desk
+    /// Manners
     #[command(flatten)]
-    pub web: WebConfig,
+    pub manners: MannersConfig,
+
+    /// What the logs may hold
+    #[command(flatten)]
+    pub logs: LogsConfig,
 
     /// More than one process
     #[command(flatten)]
@@ -139,6 +155,25 @@ mod tests {
     #[test]
     fn the_command_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    /// The help says once how options are given by the environment, and can be read in a terminal.
+    #[test]
+    fn the_help_is_short_and_true() {
+        let command = <Cli as clap::CommandFactory>::command();
+        for option in command.get_arguments() {
+            let long = option.get_long().unwrap();
+            let first = option.get_help().map(ToString::to_string);
+            let first = first.unwrap_or_else(|| panic!("--{long} has no help"));
+            assert!(
+                first.len() <= 90 && !first.ends_with('.'),
+                "--{long}: {first}"
+            );
+            if let Some(variable) = option.get_env() {
+                let named = format!("CHATBOTLER_{}", long.to_uppercase().replace('-', "_"));
+                assert_eq!(variable.to_str(), Some(named.as_str()));
+            }
+        }
     }
 
     #[test]

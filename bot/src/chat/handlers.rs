@@ -124,7 +124,7 @@ pub(crate) async fn answer(
     context: Context<'_>,
 ) -> Result<String, Failure> {
     match ask {
-        Ask::Help => command(services, commands::help()).await,
+        Ask::Help => command(services, commands::help(services)).await,
         Ask::Ping => command(services, "Pong.".to_owned()).await,
         Ask::Status => command(services, commands::status(services, context)).await,
         Ask::Roles => roles::list(services, context).await,

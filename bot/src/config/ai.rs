@@ -12,10 +12,11 @@ use crate::ai::{Bound, Quota};
 
 /// The model: where it is, its keys and their quotas.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "The model")]
+#[command(next_help_heading = "Model")]
 pub struct AiConfig {
-    /// Base URL of an endpoint that speaks the OpenAI protocol, as in https://api.openai.com/v1 [default: none,
-    /// a small butler answers by rules]
+    /// Base URL of an endpoint that speaks the OpenAI protocol [default: none, a butler answers by rules]
+    ///
+    /// As in https://api.openai.com/v1; one of your own will do as well.
     #[arg(
         id = "ai_url",
         long = "ai-url",
@@ -35,7 +36,7 @@ pub struct AiConfig {
     )]
     pub model: Option<String>,
 
-    /// The model to ask while ai-chat is Reduced [default: the same]
+    /// The model to ask while a feature is Reduced [default: the same]
     #[arg(
         id = "ai_small_model",
         long = "ai-small-model",
@@ -44,8 +45,9 @@ pub struct AiConfig {
     )]
     pub small_model: Option<String>,
 
-    /// File with the API keys, the preferred one first: one per line, KEY or NAME:KEY. Names show in metrics, keys
-    /// nowhere
+    /// File with the API keys, the preferred one first
+    ///
+    /// One per line, KEY or NAME:KEY. Names show in metrics, keys nowhere.
     #[arg(
         id = "ai_keys_file",
         long = "ai-keys-file",
@@ -54,7 +56,7 @@ pub struct AiConfig {
     )]
     pub keys_file: Option<PathBuf>,
 
-    /// The same keys by the environment; on a command line, others on the machine could read them
+    /// The same keys; by the environment, since others on the machine can read command lines
     #[arg(
         id = "ai_keys",
         long = "ai-keys",
@@ -103,7 +105,7 @@ pub struct AiConfig {
     )]
     pub concurrency: NonZeroUsize,
 
-    /// Messages of a conversation, each with its answer, that are kept for the next one; 0 keeps none
+    /// Messages of a conversation that are kept, each with its answer; 0 keeps none
     #[arg(
         long = "history-messages",
         env = "CHATBOTLER_HISTORY_MESSAGES",

@@ -8,9 +8,9 @@ use secrecy::SecretString;
 /// The door to Discord.
 #[allow(clippy::struct_excessive_bools)] // each is an option by itself
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "The door to Discord")]
+#[command(next_help_heading = "Discord")]
 pub struct DiscordConfig {
-    /// File that holds the bot's token; without a token this door is closed
+    /// File that holds the bot's token; without one, the bot is not on Discord
     #[arg(
         long = "discord-token-file",
         env = "CHATBOTLER_DISCORD_TOKEN_FILE",
@@ -45,8 +45,10 @@ pub struct DiscordConfig {
     )]
     pub moderator_roles: Vec<u64>,
 
-    /// Hear text commands, and talk in its own threads without being mentioned. Needs the privileged intent
-    /// "Message Content". Without it slash commands, mentions, replies and direct messages are heard
+    /// Hear text commands, and talk in its own threads without being mentioned
+    ///
+    /// Needs the privileged intent "Message Content". Without it slash commands, mentions, replies and direct messages
+    /// are heard.
     #[arg(
         long = "discord-message-content",
         env = "CHATBOTLER_DISCORD_MESSAGE_CONTENT"
@@ -74,7 +76,9 @@ pub struct DiscordConfig {
     )]
     pub shards: Option<u32>,
 
-    /// Server to register the commands in, rather than everywhere: there they appear at once
+    /// Server to register the commands in, rather than everywhere
+    ///
+    /// There they appear at once.
     #[arg(
         long = "discord-guild",
         env = "CHATBOTLER_DISCORD_GUILD",

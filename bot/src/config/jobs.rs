@@ -12,7 +12,7 @@ use super::duration;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "More than one process")]
 pub struct JobsConfig {
-    /// What this process does: everything, the doors, or the work behind them
+    /// What this process does: everything, the doors, or the work
     #[arg(
         long,
         env = "CHATBOTLER_ROLE",
@@ -21,7 +21,9 @@ pub struct JobsConfig {
     )]
     pub role: Role,
 
-    /// The NATS server between gateway and workers, with JetStream, as in `nats://USER:PASSWORD@HOST:4222`
+    /// The NATS server between gateway and workers
+    ///
+    /// With JetStream, as in nats://USER:PASSWORD@HOST:4222.
     #[arg(
         long,
         env = "CHATBOTLER_NATS_URL",
@@ -30,7 +32,9 @@ pub struct JobsConfig {
     )]
     pub nats_url: Option<SecretString>,
 
-    /// The tiers that a worker takes jobs of: a core-worker takes critical,important and a luxury-worker luxury
+    /// The tiers that a worker takes jobs of
+    ///
+    /// A core-worker takes critical,important and a luxury-worker luxury.
     #[arg(
         long,
         env = "CHATBOTLER_WORKER_TIERS",
@@ -41,11 +45,11 @@ pub struct JobsConfig {
     )]
     pub worker_tiers: Vec<Tier>,
 
-    /// The name by which workers answer a gateway; unique, and random unless given
+    /// The name by which workers answer a gateway; unique [default: drawn at the start]
     #[arg(long, env = "CHATBOTLER_GATEWAY_ID", value_parser = token, value_name = "ID")]
     pub gateway_id: Option<String>,
 
-    /// How many jobs of each tier the queue holds, those that are being done included
+    /// Jobs of each tier that the queue holds, those being done included
     #[arg(
         long,
         env = "CHATBOTLER_JOBS_MAX",
@@ -59,8 +63,9 @@ pub struct JobsConfig {
     #[arg(long, env = "CHATBOTLER_ACK_WAIT", default_value = "5s", value_parser = duration, value_name = "DURATION")]
     pub ack_wait: Duration,
 
-    /// How long a job of the luxury tier may wait to be taken: without a luxury-worker, answers go without their
-    /// animation after that
+    /// How long a job of the luxury tier may wait to be taken
+    ///
+    /// Without a luxury-worker, answers go without their animation after that.
     #[arg(long, env = "CHATBOTLER_LUXURY_PATIENCE", default_value = "1s", value_parser = duration, value_name = "DURATION")]
     pub luxury_patience: Duration,
 }

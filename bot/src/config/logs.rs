@@ -7,8 +7,9 @@ use secrecy::SecretString;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs")]
 pub struct LogsConfig {
-    /// Secret by which people and channels are hashed in the logs, so that they are the same after a
-    /// restart and in each replica [default: drawn at the start]
+    /// Secret by which people and channels are hashed in the logs [default: drawn at the start]
+    ///
+    /// With it their hashes are the same after a restart and in each replica. At least 16 characters.
     #[arg(
         long,
         env = "CHATBOTLER_LOG_USER_KEY",

@@ -33,8 +33,9 @@ pub struct MannersConfig {
     )]
     pub message_mentions: usize,
 
-    /// Messages a minute of one person; commands have a limit of their own, four times as high; 0 is no
-    /// limit
+    /// Messages a minute of one person; 0 is no limit
+    ///
+    /// Commands have a limit of their own, four times as high.
     #[arg(
         long,
         env = "CHATBOTLER_USER_PER_MINUTE",
@@ -52,7 +53,9 @@ pub struct MannersConfig {
     )]
     pub user_burst: u32,
 
-    /// Messages a minute in one channel or thread; commands as above; 0 is no limit
+    /// Messages a minute in one channel or thread; 0 is no limit
+    ///
+    /// Commands have a limit of their own, four times as high.
     #[arg(
         long,
         env = "CHATBOTLER_CHANNEL_PER_MINUTE",
@@ -70,8 +73,9 @@ pub struct MannersConfig {
     )]
     pub channel_burst: u32,
 
-    /// Requests a minute to POST /chat from one address; 0 is no limit, since behind a proxy all come from
-    /// one
+    /// Requests a minute to POST /chat from one address; 0 is no limit
+    ///
+    /// That is the default since behind a proxy all come from one address.
     #[arg(
         long,
         env = "CHATBOTLER_API_PER_MINUTE",

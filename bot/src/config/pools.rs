@@ -9,7 +9,7 @@ use super::duration;
 
 /// Who works, and who waits.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Bulkheads")]
+#[command(next_help_heading = "Pools and queues")]
 pub struct PoolsConfig {
     /// Requests of the critical tier that are worked on at once
     #[arg(
@@ -38,8 +38,9 @@ pub struct PoolsConfig {
     )]
     pub workers_luxury: usize,
 
-    /// One pool of this many for all tiers, instead of one each: as most bots are built. To see what the
-    /// pools are worth
+    /// One pool of this many for all tiers, instead of one each
+    ///
+    /// As most bots are built: to see what the pools are worth.
     #[arg(long, env = "CHATBOTLER_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
 

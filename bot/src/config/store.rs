@@ -11,8 +11,10 @@ use super::duration;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Store")]
 pub struct StoreConfig {
-    /// Where settings, reminders, quotas and history are kept: `sqlite:FILE?mode=rwc`, `sqlite::memory:` (gone
-    /// with the process) or `postgres://USER:PASSWORD@HOST/DATABASE` (for more than one replica)
+    /// Where settings, reminders, quotas and history are kept
+    ///
+    /// sqlite:FILE?mode=rwc for one process, postgres://USER:PASSWORD@HOST/DATABASE for more than one replica,
+    /// sqlite::memory: to try something: it is gone with the process.
     #[arg(
         long = "store",
         env = "CHATBOTLER_STORE",
@@ -22,7 +24,9 @@ pub struct StoreConfig {
     )]
     pub url: SecretString,
 
-    /// How long a due reminder belongs to the process that took it: so long a crash may delay it
+    /// How long a due reminder belongs to the process that took it
+    ///
+    /// So long a crash may delay it.
     #[arg(long, env = "CHATBOTLER_REMINDER_LEASE", default_value = "1m", value_parser = duration, value_name = "DURATION")]
     pub reminder_lease: Duration,
 }

@@ -11,12 +11,12 @@ use super::duration;
 
 /// The page and the moderators' desk.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Page")]
+#[command(next_help_heading = "Page and moderators")]
 pub struct WebConfig {
     /// File that holds the secret by which moderators log in at /desk
     ///
-    /// At least 16 characters, and programs may bring it to POST /chat as `Authorization: Bearer SECRET`; the environment variable CHATBOTLER_MODERATOR_TOKEN holds the secret
-    /// itself. Without either, nobody can log in.
+    /// At least 16 characters. Programs bring it to POST /chat as "Authorization: Bearer SECRET". The environment
+    /// variable CHATBOTLER_MODERATOR_TOKEN holds the secret itself. Without either, nobody can log in.
     #[arg(
         long,
         env = "CHATBOTLER_MODERATOR_TOKEN_FILE",
@@ -57,7 +57,9 @@ pub struct WebConfig {
     #[arg(long = "connection-silence", env = "CHATBOTLER_CONNECTION_SILENCE", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub silence: Duration,
 
-    /// The page is reached by HTTPS, through a proxy: browsers send its cookies no other way
+    /// The page is reached by HTTPS, through a proxy
+    ///
+    /// Its cookies then go no other way.
     #[arg(long, env = "CHATBOTLER_PAGE_HTTPS")]
     pub page_https: bool,
 }

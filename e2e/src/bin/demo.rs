@@ -16,7 +16,7 @@ use e2e::progress::{describe, say};
 use e2e::run_dir::RunDir;
 use e2e::signals::stop_requested;
 
-/// Watch a bot under load lose its animations, keep its commands and get everything back
+/// Watch a bot under load lose its luxury, keep its commands and get everything back
 #[derive(Parser)]
 struct Cli {
     /// Leave everything running afterwards, until Ctrl-C
@@ -66,6 +66,8 @@ async fn play(cli: &Cli, run: &Arc<RunDir>) -> Result<ExitCode> {
     if cli.keep {
         println!("\nLeft running until Ctrl-C:\n{}", demo.addresses());
         stop_requested().await?;
+    } else {
+        println!("To talk to the bot yourself: make demo KEEP=1");
     }
     demo.leave().await;
     Ok(code)
@@ -73,7 +75,7 @@ async fn play(cli: &Cli, run: &Arc<RunDir>) -> Result<ExitCode> {
 
 fn judge(demo: &Demo, run: &RunDir) -> ExitCode {
     if demo.shortcomings.is_empty() {
-        println!("The bot shed its animations, kept its commands and has everything back.");
+        println!("The bot shed its luxury, kept its commands and has everything back.");
         return ExitCode::SUCCESS;
     }
     run.keep_logs();

@@ -45,15 +45,15 @@ fn line(record: &Record) -> String {
         (None, unknown) => format!("{} {}", signal.name, unknown.as_deref().unwrap_or("-")),
     });
     let answers = record.answers();
+    let kinds = Kind::ALL.map(|(name, kind)| format!("{name} {}", recent(&answers, at, kind)));
     format!(
-        "{} {} ({}/s) | {} | {} | {} | commands {} | talks {}",
+        "{} {} ({}/s) | {} | {} | {} | {}",
         clock(at),
         phase.name,
         phase.rate,
         level(record),
         signals.collect::<Vec<_>>().join(", "),
-        features(record).join(", "),
-        recent(&answers, at, Kind::Command),
-        recent(&answers, at, Kind::Talk),
+        features(record),
+        kinds.join(" | "),
     )
 }

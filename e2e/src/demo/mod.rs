@@ -1,4 +1,4 @@
-//! `make demo`: a real bot under load loses its animations, keeps its commands and gets
+//! `make demo`: a real bot under load loses its luxury, keeps its commands and gets
 //! everything back, on a real cluster and measured by a real Prometheus.
 //!
 //! - [`story`] is the load over time; [`load`] drives it
@@ -89,6 +89,10 @@ impl Demo {
         let (way, words) = Way::choose(options.processes);
         say(&words);
         let stage = Stage::set(run, way).await?;
+        say(format!(
+            "the bot's page: {} (open it and see what rests; KEEP=1 leaves it running afterwards)",
+            stage.page()
+        ));
         let record = Arc::new(Record::begin(stage.replicas().await?));
         perform(&stage, &record).await?;
 

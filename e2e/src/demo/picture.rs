@@ -15,7 +15,8 @@ use canvas::{Canvas, LEFT, RIGHT, x};
 
 /// One point of the latency curve is the p95 of so much time.
 const BIN: Duration = Duration::from_secs(2);
-const FEATURES: [&str; 3] = ["animations", "ai-chat", "commands"];
+/// Some of each tier: all of a tier look alike.
+const FEATURES: [&str; 5] = ["animations", "summaries", "search", "ai-chat", "commands"];
 
 /// A panel: where it is, and how high.
 #[derive(Clone, Copy)]
@@ -38,7 +39,7 @@ const LEVELS: Panel = Panel {
 };
 const STATES: Panel = Panel {
     top: 405.0,
-    height: 66.0,
+    height: 100.0,
 };
 
 impl Panel {

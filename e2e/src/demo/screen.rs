@@ -56,14 +56,14 @@ fn draw(record: &Record) -> Vec<String> {
         );
     }
     let answers = record.answers();
+    let kinds = Kind::ALL.map(|(name, kind)| title(name, &recent(&answers, at, kind)));
     lines.extend([
         String::new(),
-        title("features", &features(record).join("   ")),
+        title("features", &features(record)),
         title("workers", &workers(record.baseline(), &latest.replicas)),
-        title("commands", &recent(&answers, at, Kind::Command)),
-        title("talks", &recent(&answers, at, Kind::Talk)),
-        String::new(),
     ]);
+    lines.extend(kinds);
+    lines.push(String::new());
     lines
 }
 
@@ -141,23 +141,37 @@ fn edge(cell: u16, full: f64) -> f64 {
     full * f64::from(cell) / f64::from(BAR)
 }
 
-/// The bot's features, as it obeys them.
-pub(super) fn features(record: &Record) -> Vec<String> {
+/// The bot's features, as it obeys them: what is off or less by name, since there are many.
+pub(super) fn features(record: &Record) -> String {
     let Some(last) = record.obeyed().pop() else {
-        return vec!["not known yet".to_owned()];
+        return "not known yet".to_owned();
     };
-    let features = last.status.features.into_iter();
-    features
-        .map(|feature| match feature.state {
-            State::Enabled => format!("{} {}", feature.name, style("on").for_stderr().green()),
-            State::Reduced => format!(
-                "{} {}",
-                feature.name,
-                style("reduced").for_stderr().yellow()
-            ),
-            State::Disabled => format!("{} {}", feature.name, style("off").for_stderr().red()),
-        })
-        .collect()
+    let features = &last.status.features;
+    let names = |state| {
+        let those = features.iter().filter(|feature| feature.state == state);
+        those
+            .map(|feature| feature.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let (off, less) = (names(State::Disabled), names(State::Reduced));
+    let mut parts = Vec::new();
+    if !off.is_empty() {
+        parts.push(format!("{} {off}", style("off").for_stderr().red()));
+    }
+    if !less.is_empty() {
+        parts.push(format!("{} {less}", style("reduced").for_stderr().yellow()));
+    }
+    let rest = if parts.is_empty() { "all" } else { "the rest" };
+    let on = features
+        .iter()
+        .filter(|feature| feature.state == State::Enabled)
+        .count();
+    parts.push(format!(
+        "{} {rest} ({on})",
+        style("on").for_stderr().green()
+    ));
+    parts.join("   ")
 }
 
 fn workers(baseline: &Replicas, now: &Replicas) -> String {

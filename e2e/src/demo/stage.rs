@@ -127,6 +127,11 @@ impl Stage {
         self.place().door
     }
 
+    /// The bot's page, for a person.
+    pub(super) fn page(&self) -> String {
+        self.bot_url("/")
+    }
+
     fn bot_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.place().bot)
     }
@@ -170,7 +175,7 @@ impl Stage {
     pub(super) fn addresses(&self) -> String {
         let kubeconfig = self.environment.cluster.kubeconfig().display();
         let rows = [
-            ("chat page", self.bot_url("/")),
+            ("talk to the bot", self.page()),
             ("what the bot obeys", self.bot_url("/status")),
             ("live state of the policy", self.live_urls().swap_remove(0)),
             ("Prometheus", self.environment.prometheus.url()),

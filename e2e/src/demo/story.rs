@@ -10,7 +10,7 @@ pub(super) struct Phase {
     pub(super) seconds: u32,
     /// Messages a second.
     pub(super) rate: u32,
-    /// How many of a hundred messages are talk; the others are commands.
+    /// How many of a hundred messages are talk; of the others one in ten is luxury, and nine are commands.
     pub(super) talk_percent: u32,
 }
 
@@ -38,13 +38,23 @@ const fn phase(name: &'static str, seconds: u32, rate: u32, talk_percent: u32) -
 pub(super) enum Kind {
     Command,
     Talk,
+    /// What the bot does when there is time.
+    Luxury,
 }
 
 impl Kind {
+    /// Each with its name for people, the dearest to them first.
+    pub(super) const ALL: [(&'static str, Self); 3] = [
+        ("commands", Self::Command),
+        ("talks", Self::Talk),
+        ("luxury", Self::Luxury),
+    ];
+
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::Command => "!ping",
             Self::Talk => "Tell me a joke, please.",
+            Self::Luxury => "!stats",
         }
     }
 }
@@ -71,11 +81,14 @@ pub(super) fn arrivals() -> Vec<Arrival> {
         .collect()
 }
 
-/// Spreads the talk evenly among the commands.
+/// Spreads the talk and the luxury evenly among the commands.
 fn kind(phase: &Phase, n: u32) -> Kind {
-    let share = |n: u32| n * phase.talk_percent / 100;
-    if share(n + 1) > share(n) {
+    let talks = |n: u32| n * phase.talk_percent / 100;
+    let luxuries = |n: u32| (n - talks(n)) / 10;
+    if talks(n + 1) > talks(n) {
         Kind::Talk
+    } else if luxuries(n + 1) > luxuries(n) {
+        Kind::Luxury
     } else {
         Kind::Command
     }
@@ -107,12 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn talk_has_its_share() {
+    fn talk_and_luxury_have_their_share() {
         let surge: Vec<_> = arrivals()
             .into_iter()
             .filter(|arrival| phase_at(arrival.at) == 1)
             .collect();
-        let talk = surge.iter().filter(|arrival| arrival.kind == Kind::Talk);
-        assert_eq!(talk.count() * 100, surge.len() * 20);
+        let count = |kind| surge.iter().filter(|arrival| arrival.kind == kind).count();
+        assert_eq!(count(Kind::Talk) * 100, surge.len() * 20);
+        assert_eq!(count(Kind::Luxury) * 100, surge.len() * 8);
     }
 }

@@ -28,7 +28,7 @@ fn phases(answers: &[Answer]) -> String {
     );
     for (number, phase) in PHASES.iter().enumerate() {
         let (from, to) = (begin(number), begin(number + 1));
-        for (name, kind) in [("commands", Kind::Command), ("talks", Kind::Talk)] {
+        for (name, kind) in Kind::ALL {
             let figures = Figures::of(answers, kind, from, to);
             let load = if kind == Kind::Command {
                 phase.name

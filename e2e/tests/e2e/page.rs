@@ -91,13 +91,13 @@ async fn say(browser: &Browser, message: &str) -> Result<()> {
     Ok(())
 }
 
-/// The text of the `count`-th answer after the greeting, once it is more than the promise of one: dots
-/// without a text, or a word about the moment.
+/// The text of the `count`-th answer after the greeting, once it is more than the promise of one.
 async fn await_answer(browser: &Browser, count: usize) -> Result<String> {
     await_condition(&format!("answer {count}"), SOON, || async {
+        let promised = browser.texts("#log .waiting").await?;
         let said = browser.texts("#log li.bot").await?;
         match said.get(count) {
-            Some(text) if !text.is_empty() && text != "One moment …" => Ok(Some(text.clone())),
+            Some(text) if promised.is_empty() => Ok(Some(text.clone())),
             _ => bail!("so far: {said:?}"),
         }
     })

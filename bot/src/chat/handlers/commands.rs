@@ -6,8 +6,21 @@ use super::{Context, Services};
 use crate::features::Feature;
 use crate::flags::Snapshot;
 
-pub(super) fn help() -> String {
-    "At your service: !help, !ping, !status, !remind 10m tea is ready, !reminders, !stats. Anything else, and we talk.".to_owned()
+/// What there is to say, with an example of each; roles only where there are any.
+pub(super) fn help(services: &Services) -> String {
+    let roles = if services.guild.is_some() {
+        "\n`!roles`, `!role add NAME`, `!role remove NAME`: roles that you may take"
+    } else {
+        ""
+    };
+    format!(
+        "Talk to me as you like, or say:\n\
+         `!status`: how I do and what is resting; `!ping`: whether I hear you\n\
+         `!search black tea`: I look it up\n\
+         `!remind 10m tea is ready`, `!reminders`, `!reminders clear`\n\
+         `!summary`: what was said here; `!deep why is the sky blue?`: a longer answer; `!stats`: who is here{roles}\n\
+         Begin with `$ignore` what is not for me."
+    )
 }
 
 pub(super) fn unknown() -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::demo::figures::clock;
 
 const WIDTH: f64 = 860.0;
-const HEIGHT: f64 = 510.0;
+const HEIGHT: f64 = 544.0;
 /// Where time begins and ends.
 pub(super) const LEFT: f64 = 150.0;
 pub(super) const RIGHT: f64 = 840.0;
