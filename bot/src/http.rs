@@ -10,6 +10,7 @@ mod origin;
 mod page;
 mod probes;
 mod respond;
+mod serve;
 mod session;
 mod status;
 mod talk;
@@ -37,6 +38,7 @@ use events::Hub;
 pub(crate) use inbox::Inbox;
 pub(crate) use probes::Probes;
 use respond::refuse;
+pub(crate) use serve::{Connections, serve};
 
 const MOST_BYTES: usize = 16 * 1024;
 

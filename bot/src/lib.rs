@@ -4,7 +4,8 @@
 //!
 //! - [`config`]: the command line
 //! - `features`: what the bot can do, how dear each thing is, and what less of it means
-//! - `flags`: which of it is on, one snapshot per request, from a directory or a watch
+//! - `flags`: which of it is on, one snapshot per request, from a directory, a watch or an
+//!   `OpenFeature` provider
 //! - `chat`: the core that answers, whatever door the message came through
 //! - `pools`: bulkheads, a pool and a bounded queue per tier
 //! - `work`: made-up load, for tests and the demo
@@ -17,7 +18,7 @@
 //! - `stops`, `reminders`, `activity`: what lives from it
 //! - `discord`, `http`: the doors; `guild`: the roles of a server
 //! - `jobs`: more than one process
-//! - `message`, `ask`: what came in, and what it asks for
+//! - `message`, `ask`: what came in, and what it asks for; `hex`: bytes in digits
 
 mod activity;
 mod ai;
@@ -30,6 +31,7 @@ mod discord;
 mod features;
 mod flags;
 mod guild;
+mod hex;
 mod http;
 mod jobs;
 mod logs;

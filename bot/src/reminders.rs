@@ -25,7 +25,7 @@ use crate::deliver::{Deliver, DeliverError};
 use crate::features::Feature;
 use crate::flags::FlagStore;
 use crate::message::Door;
-use crate::store::{Due, Store, StoreError, now_ms};
+use crate::store::{Due, Store, StoreError, millis, now_ms};
 
 /// How often to look for what is due, and how often while reminders are Reduced.
 const LOOK: Duration = Duration::from_secs(1);
@@ -223,10 +223,6 @@ fn next(delivered: Result<(), DeliverError>, tries: i64, jitter: f64) -> Next {
             Next::Again(after.map_or(wait, |after| wait.max(after)))
         }
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -4,15 +4,14 @@ mod build;
 mod flags;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Role};
+use crate::http::{Connections, serve as serve_http};
 use build::Built;
 
 /// How long reminders that are being delivered and counts that are being written may take at the end.
@@ -72,8 +71,11 @@ pub async fn run_with(
     tracing::info!(address = %listener.local_addr()?, ?role, "serving");
     let server = {
         let (draining, rebooting) = (draining.clone(), reboot.0.clone());
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(async move {
+        let connections = Connections {
+            most: config.web.connections.get(),
+            silence: config.web.silence,
+        };
+        serve_http(listener, router, connections, async move {
             tokio::select! {
                 () = shutdown => {}
                 () = rebooting.cancelled() => {}
@@ -81,7 +83,10 @@ pub async fn run_with(
             draining.cancel();
         })
     };
-    let server = async { server.into_future().await.context("the HTTP server") };
+    let server = async {
+        server.await;
+        anyhow::Ok(())
+    };
     let discord = {
         let (chat, draining) = (Arc::clone(&chat), draining.clone());
         async move {

@@ -266,6 +266,28 @@ async fn the_desk_lets_in_who_knows_the_secret_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_program_cannot_guess_the_secret_either() {
+    let bot = start(&[SECRET]).await;
+    let url = format!("http://{}/chat", bot.address);
+    let status = async |secret: &str| {
+        let request = bot.client.post(&url).json(&json!({"message": "!start"}));
+        let response = request.bearer_auth(secret).send().await.unwrap();
+        response.status().as_u16()
+    };
+    assert_eq!(status("only for these tests").await, 200);
+    for _ in 0..20 {
+        assert_eq!(status("a guess").await, 401);
+    }
+    assert_eq!(status("a guess").await, 429);
+    assert_eq!(status("only for these tests").await, 429);
+    let (said, _) = bot.chat("!ping").await;
+    assert_eq!(
+        said, 200,
+        "who brings none is no moderator, and nothing else"
+    );
+}
+
+#[tokio::test]
 async fn the_desk_bounds_tries_and_is_closed_without_a_secret() {
     let bot = start(&[SECRET]).await;
     let page = Page::open(&bot).await;

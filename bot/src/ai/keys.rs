@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::quota::Window;
+use crate::store::millis;
 
 /// The first pause of a key that the API refuses.
 const REFUSED: Duration = Duration::from_mins(1);
@@ -111,7 +112,7 @@ impl Keys {
             Verdict::Exhausted => (Window::Hour.end(now), KeyState::Spent),
             Verdict::Limited(pause) => {
                 let pause = pause.unwrap_or(LIMITED).min(LIMITED_MOST);
-                (now + ms(pause), KeyState::Limited)
+                (now + millis(pause), KeyState::Limited)
             }
             // of several requests under way, the first refusal says it all
             Verdict::Refused if state == KeyState::Refused => return,
@@ -119,7 +120,7 @@ impl Keys {
                 let times = 1_u32 << standing.refusals.min(16);
                 standing.refusals += 1;
                 let pause = REFUSED.saturating_mul(times).min(REFUSED_MOST);
-                (now + ms(pause), KeyState::Refused)
+                (now + millis(pause), KeyState::Refused)
             }
         };
         // what is learned late never shortens a rest
@@ -127,10 +128,6 @@ impl Keys {
             standing.rest = Some(Rest { until, why });
         }
     }
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

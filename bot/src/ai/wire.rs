@@ -74,13 +74,25 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + serde::de::DeserializeOwne
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
+/// No answer costs more; a larger number is a mistake, and two of them would not fit into one.
+const MOST_TOKENS: u64 = 1 << 32;
+
+impl Tokens {
+    fn bounded(self) -> Self {
+        Self {
+            prompt: self.prompt.min(MOST_TOKENS),
+            completion: self.completion.min(MOST_TOKENS),
+        }
+    }
+}
+
 /// The answer in a body; none where there is no text in it.
 pub(super) fn read(body: &[u8]) -> Option<Answer> {
     let completion: Completion = serde_json::from_slice(body).ok()?;
     let text = completion.choices.into_iter().next()?.message.content;
     (!text.trim().is_empty()).then_some(Answer {
         text,
-        usage: completion.usage,
+        usage: completion.usage.map(Tokens::bounded),
     })
 }
 
@@ -111,6 +123,10 @@ mod tests {
             (
                 r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":"many"}}"#,
                 Some(("Hi", usage(0, 0))),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":18446744073709551615}}"#,
+                Some(("Hi", usage(MOST_TOKENS, 0))),
             ),
             (
                 r#"{"choices":[{"message":{"content":null,"tool_calls":[]}}]}"#,

@@ -38,11 +38,11 @@ impl Chat {
         ticket.work(deadline, called_off, work).await;
     }
 
-    /// A place for the animation that goes with an answer; none where it is off or its queue full. A
-    /// check is nobody's message, so there is nothing to celebrate.
+    /// A place for the animation that goes with an answer; none where it is off or its queue full, nor
+    /// where nobody would see it: a check is nobody's message, and on Discord nothing can be shown.
     pub(super) fn animation(&self, message: &Message, flags: &Snapshot) -> Option<Ticket<'_>> {
         let elsewhere = self.gateway.is_some();
-        (message.door != Door::Check)
+        matches!(message.door, Door::Page | Door::Api)
             .then(|| self.enter(message, Feature::Animations, flags, elsewhere))?
     }
 

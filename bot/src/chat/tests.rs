@@ -150,6 +150,24 @@ async fn a_stop_also_ends_the_wait_of_what_is_queued() {
 }
 
 #[tokio::test]
+async fn a_job_does_what_its_feature_says_and_orders_nothing() {
+    let (chat, _registry) = chat(&[]).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for (text, feature, outcome) in [
+        ("hello", Feature::AiChat, Outcome::Ok),
+        ("hello", Feature::Animations, Outcome::Ok),
+        ("hello", Feature::Roles, Outcome::Refused),
+        ("!deep thought", Feature::AiChat, Outcome::Refused),
+        ("!stop", Feature::Moderation, Outcome::Refused),
+        ("!reboot", Feature::AiChat, Outcome::Refused),
+    ] {
+        let verdict = chat.perform(&said("mod", text), feature, deadline).await;
+        assert_eq!(verdict.outcome, outcome, "{text} as {}", feature.name());
+    }
+    assert!(!chat.services.reboot.0.is_cancelled());
+}
+
+#[tokio::test]
 async fn what_asks_to_be_ignored_costs_nothing() {
     let (chat, registry) = chat(&["--user-per-minute=1", "--user-burst=1"]).await;
     for _ in 0..5 {

@@ -1,9 +1,13 @@
 #![allow(clippy::doc_markdown)] // these comments are the help text
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use secrecy::SecretString;
+
+use super::duration;
 
 /// The page and the moderators' desk.
 #[derive(Args, Clone, Debug)]
@@ -39,6 +43,19 @@ pub struct WebConfig {
         value_name = "N"
     )]
     pub page_streams: usize,
+
+    /// Connections at once, pages' included; who comes then waits until one ends
+    #[arg(
+        long,
+        env = "CHATBOTLER_CONNECTIONS",
+        default_value = "1024",
+        value_name = "N"
+    )]
+    pub connections: NonZeroUsize,
+
+    /// How long a connection may be open without the head of a request
+    #[arg(long = "connection-silence", env = "CHATBOTLER_CONNECTION_SILENCE", default_value = "30s", value_parser = duration, value_name = "DURATION")]
+    pub silence: Duration,
 
     /// The page is reached by HTTPS, through a proxy
     ///

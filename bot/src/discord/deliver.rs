@@ -1,6 +1,5 @@
 //! What is said unasked, such as a reminder: where it was asked for, with the name of whom it is for.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::metrics::{DiscordMetrics, Posted};
 use super::post::pieces;
 use super::recent::Recent;
 use crate::deliver::{Deliver, DeliverError, Delivery};
+use crate::hex::hex;
 use crate::outbound::CallError;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -80,11 +80,8 @@ fn body(delivery: &Delivery) -> Value {
 }
 
 fn nonce(id: &str) -> String {
-    let hash = digest(&SHA256, id.as_bytes());
-    let mut nonce = String::with_capacity(NONCE_CHARACTERS);
-    for byte in hash.as_ref().iter().take(NONCE_CHARACTERS / 2) {
-        let _ = write!(nonce, "{byte:02x}"); // a String takes all
-    }
+    let mut nonce = hex(digest(&SHA256, id.as_bytes()).as_ref());
+    nonce.truncate(NONCE_CHARACTERS);
     nonce
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use twilight_http_ratelimiting::RateLimitHeaders;
 
+/// No answer may put a route away for longer; what is larger does not even fit into a point in time.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// What the answer says of its route's limit. Its scope is said with a 429 only.
 pub(super) fn limit(headers: &HeaderMap) -> Option<RateLimitHeaders> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
@@ -32,7 +35,8 @@ pub(super) fn limit(headers: &HeaderMap) -> Option<RateLimitHeaders> {
 
 pub(super) fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
     let seconds: f64 = headers.get(name)?.to_str().ok()?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let wait = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(wait.min(LONGEST))
 }
 
 #[cfg(test)]
@@ -58,5 +62,16 @@ pub(super) mod tests {
         assert_eq!((limit.limit, limit.remaining), (5, 0));
         let left = limit.reset_at - std::time::Instant::now();
         assert!(left > Duration::from_secs(1) && left <= Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn a_wait_beyond_all_bounds_is_a_long_one() {
+        let headers = headers(&[
+            ("x-ratelimit-bucket", "b"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset-after", "1e19"),
+        ]);
+        let left = limit(&headers).unwrap().reset_at - std::time::Instant::now();
+        assert!(left <= LONGEST);
     }
 }

@@ -8,10 +8,9 @@ mod lock;
 mod readings;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,7 +23,8 @@ use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::respond::{refuse, respond};
+use super::body::Body;
+use super::respond::{refuse, respond, retry_after};
 use super::session::Session;
 use super::status::Status;
 use super::{App, cookie, talk};
@@ -55,7 +55,7 @@ impl Desk {
         let logins = Family::<LoginLabels, Counter>::default();
         registry.register(
             "bot_desk_logins",
-            "Tries to log in at the moderators' desk: ok, wrong, limited (too many of late)",
+            "Tries to log in at the moderators' desk, and wrong secrets that programs brought: ok, wrong, limited (too many of late)",
             logins.clone(),
         );
         for result in ["ok", "wrong", "limited"] {
@@ -72,13 +72,35 @@ impl Desk {
         matches!((&self.lock, pass), (Some(lock), Some(pass)) if lock.accepts(pass, now))
     }
 
-    /// Whether a program brought the secret itself.
-    pub(super) fn trusts(&self, headers: &HeaderMap) -> bool {
+    /// Whether a program brought the secret itself; a wrong one is told so, and not too many of them.
+    pub(super) fn trusts(&self, headers: &HeaderMap) -> Result<bool, Response> {
         let brought = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "));
-        matches!((&self.lock, brought), (Some(lock), Some(brought)) if lock.fits(brought))
+        let (Some(lock), Some(brought)) = (&self.lock, brought) else {
+            return Ok(false);
+        };
+        match lock.check(brought, Instant::now()) {
+            Ok(()) => Ok(true),
+            Err(error) => Err(self.turned_away(&error)),
+        }
+    }
+
+    fn turned_away(&self, error: &LoginError) -> Response {
+        match error {
+            LoginError::Wrong => {
+                self.count("wrong");
+                tracing::warn!("a wrong secret at the moderators' desk");
+                refuse(StatusCode::UNAUTHORIZED, "That is not the secret.")
+            }
+            LoginError::TooMany(wait) => {
+                self.count("limited");
+                let seconds = wait.as_secs() + 1;
+                let text = format!("Too many tries. Please wait {seconds} s.");
+                retry_after(refuse(StatusCode::TOO_MANY_REQUESTS, text), seconds)
+            }
+        }
     }
 
     fn count(&self, result: &'static str) {
@@ -138,9 +160,9 @@ struct Login {
     secret: SecretString,
 }
 
-async fn login(State(app): State<Arc<App>>, body: Result<Json<Login>, JsonRejection>) -> Response {
+async fn login(State(app): State<Arc<App>>, body: Result<Body<Login>, Response>) -> Response {
     let Login { secret } = match body {
-        Ok(Json(login)) => login,
+        Ok(Body(login)) => login,
         // not its text: it may quote the secret
         Err(rejection) => return refuse(rejection.status(), "send {\"secret\": …} as JSON"),
     };
@@ -156,18 +178,7 @@ async fn login(State(app): State<Arc<App>>, body: Result<Json<Login>, JsonReject
             cookie::set(&mut response, COOKIE, &pass, AGE, app.web.https);
             response
         }
-        Err(LoginError::Wrong) => {
-            desk.count("wrong");
-            tracing::warn!("a wrong secret at the moderators' desk");
-            refuse(StatusCode::UNAUTHORIZED, "That is not the secret.")
-        }
-        Err(LoginError::TooMany(wait)) => {
-            desk.count("limited");
-            let seconds = wait.as_secs() + 1;
-            let text = format!("Too many tries. Please wait {seconds} s.");
-            let retry = [(header::RETRY_AFTER, seconds.to_string())];
-            (retry, refuse(StatusCode::TOO_MANY_REQUESTS, text)).into_response()
-        }
+        Err(error) => desk.turned_away(&error),
     }
 }
 
@@ -194,18 +205,18 @@ struct Ordered {
 async fn order(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Result<Json<Ordered>, JsonRejection>,
+    body: Result<Body<Ordered>, Response>,
 ) -> Response {
     if !app.web.desk.knows(&headers) {
         return refuse(StatusCode::UNAUTHORIZED, "log in first");
     }
     let command = match body {
-        Ok(Json(Ordered { order })) => match order {
+        Ok(Body(Ordered { order })) => match order {
             Order::Stop => "!stop",
             Order::Start => "!start",
             Order::Reboot => "!reboot",
         },
-        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
+        Err(rejection) => return rejection,
     };
     tracing::info!(command, "ordered at the moderators' desk");
     let session = Session::of(&headers);

@@ -14,9 +14,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +22,7 @@ use futures::stream::{Stream, unfold};
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
+use super::body::Body;
 use super::session::Session;
 use super::status::Status;
 use super::{App, inbox, refuse};
@@ -154,12 +153,8 @@ pub(super) struct Heard {
 pub(super) async fn heard(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Result<Json<Heard>, JsonRejection>,
+    Body(Heard { id }): Body<Heard>,
 ) -> Response {
-    let id = match body {
-        Ok(Json(Heard { id })) => id,
-        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
-    };
     let inbox = inbox::name(Door::Page, &Session::of(&headers).id);
     match app.store.take_from_inbox(&inbox, &id).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),

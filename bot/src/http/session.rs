@@ -3,7 +3,6 @@
 //! What the rest of the bot sees, and may store or log, is a digest of that secret: whoever reads it
 //! there cannot take the session over.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -12,6 +11,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::cookie;
+use crate::hex::hex;
 
 const COOKIE: &str = "chatbotler_session";
 /// Anew with each visit: long enough for a reminder to find the browser that it was set in.
@@ -68,13 +68,6 @@ fn draw() -> String {
         .fill(&mut bytes)
         .expect("an operating system has random numbers for whoever asks");
     hex(&bytes)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // to a String, which never fails
-        text
-    })
 }
 
 #[cfg(test)]

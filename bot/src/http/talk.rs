@@ -57,6 +57,10 @@ pub(super) async fn chat(
     if !session.is_empty() && !inbox::is_session(&session) {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, inbox::NO_SESSION);
     }
+    let moderator = match app.web.desk.trusts(&headers) {
+        Ok(moderator) => moderator,
+        Err(refusal) => return refusal,
+    };
     let message = Message {
         id: new_id(),
         door: Door::Api,
@@ -67,7 +71,7 @@ pub(super) async fn chat(
         author: Author {
             id: session,
             name: user,
-            moderator: app.web.desk.trusts(&headers),
+            moderator,
         },
         text: message,
     };

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::metrics::{JobsMetrics, Published};
 use super::queue::Queue;
-use super::wire::{self, Job, Note, Verdict, millis};
+use super::wire::{self, Job, Note, Verdict};
 use crate::features::Feature;
 use crate::message::Message;
 use crate::metrics::Outcome;
-use crate::store::{Store, now_ms};
+use crate::store::{Store, millis, now_ms};
 
 const AWAY: &str = "I cannot reach those who do the thinking. Please ask me again in a moment; commands such as !help still work.";
 const AGAIN: Duration = Duration::from_millis(200);

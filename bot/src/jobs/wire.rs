@@ -120,11 +120,6 @@ pub(crate) fn token(tier: Tier) -> &'static str {
     }
 }
 
-/// Whole milliseconds of a duration.
-pub(crate) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

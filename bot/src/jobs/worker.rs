@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 use super::attend::Attendant;
 use super::metrics::{Done, JobsMetrics};
 use super::queue::Queue;
-use super::wire::{Job, millis};
-use crate::store::now_ms;
+use super::wire::Job;
+use crate::store::{millis, now_ms};
 
 /// How long one question for jobs stays open: as long a drain may take to begin.
 const OPEN: Duration = Duration::from_secs(1);

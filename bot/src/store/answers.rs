@@ -1,11 +1,10 @@
 //! Answers of searches, kept for those who ask the same.
 
-use std::fmt::Write;
-
 use ring::digest::{SHA256, digest};
 use sqlx::Row;
 
 use super::{Operation, Store, StoreError};
+use crate::hex::hex;
 
 impl Store {
     /// The answer to a question, if one was kept since `since`.
@@ -53,11 +52,7 @@ impl Store {
 /// Whoever asks the same in other case or with other space asks the same.
 fn fingerprint(question: &str) -> String {
     let words: Vec<String> = question.split_whitespace().map(str::to_lowercase).collect();
-    let hash = digest(&SHA256, words.join(" ").as_bytes());
-    hash.as_ref().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // a String takes everything
-        text
-    })
+    hex(digest(&SHA256, words.join(" ").as_bytes()).as_ref())
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 //!
 //! Without the key, whoever has a list of Discord's ids could find each person by hashing them all.
 
-use std::fmt::Write as _;
-
 use ring::hmac;
 
 use super::{Store, StoreError};
+use crate::hex::hex;
 
 const KEY: &str = "person-key";
 /// Bytes of the hash that are kept: enough for no two people to meet.
@@ -28,11 +27,4 @@ impl Store {
         let text = self.setting_or_insert("", KEY, &hex(&fresh)).await?;
         Ok(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // a String takes everything
-        text
-    })
 }

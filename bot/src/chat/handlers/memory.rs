@@ -1,12 +1,10 @@
 //! What is remembered of a conversation, and of searches. Where the store is away, the bot does without.
 
-use std::time::Duration;
-
 use super::{Context, Services};
 use crate::ai::Turn;
 use crate::config::AiConfig;
 use crate::message::Message;
-use crate::store::{Kept, StoreError, now_ms};
+use crate::store::{Kept, StoreError, millis, now_ms};
 
 /// How much longer than it is good an answer is kept, for when there is no other.
 const STALE: i64 = 24;
@@ -23,9 +21,9 @@ impl Memory {
         Self {
             kept: Kept {
                 messages: config.history_messages,
-                age_ms: ms(config.history_age),
+                age_ms: millis(config.history_age),
             },
-            search_ttl_ms: ms(config.search_ttl),
+            search_ttl_ms: millis(config.search_ttl),
         }
     }
 
@@ -33,10 +31,6 @@ impl Memory {
     pub(super) fn search_kept_ms(self) -> i64 {
         self.search_ttl_ms.saturating_mul(STALE)
     }
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The conversation that a message is part of; none where the door knows none, so that programs that do not

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::moderation::REMINDERS_PER_PERSON;
 use super::{Context, Failure, Services, store_failure};
 use crate::reminders::when;
-use crate::store::{Added, NewReminder, StoreError, now_ms};
+use crate::store::{Added, NewReminder, StoreError, millis, now_ms};
 
 /// How many one may have at a time, where moderators have set nothing else.
 const MOST: i64 = 20;
@@ -33,7 +33,7 @@ pub(super) async fn remind(
         place: &message.place,
         person: &message.author.id,
         text,
-        due: now_ms().saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)),
+        due: now_ms().saturating_add(millis(delay)),
     };
     let kept = async {
         let most = most(services, context).await?;

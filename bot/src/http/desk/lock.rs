@@ -1,6 +1,7 @@
 //! The secret of the moderators' desk: who knows it gets a pass, and not too many tries.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -8,13 +9,17 @@ use ring::hmac::{self, HMAC_SHA256, Key};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::WebConfig;
-use crate::http::session::hex;
+use crate::hex::hex;
 
 const LEAST_CHARACTERS: usize = 16;
 /// Tries at once, and the time after which there is one more. They are counted for all together: who
 /// guesses has many addresses. Who is logged in already notices nothing.
 const TRIES: u32 = 5;
 const EVERY: Duration = Duration::from_secs(6);
+/// Wrong secrets that programs may bring within a minute, all of them together. After that none is
+/// looked at until the minute is over, or whoever guesses would do it here.
+const WRONG: u32 = 20;
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Why the desk cannot be opened as configured.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,8 @@ pub(super) struct Lock {
     key: Key,
     tries: DefaultDirectRateLimiter,
     clock: DefaultClock,
+    /// Since when, and how many wrong secrets programs have brought.
+    wrong: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Lock {
@@ -76,6 +83,7 @@ impl Lock {
             key: Key::new(HMAC_SHA256, secret.as_bytes()),
             tries: RateLimiter::direct_with_clock(quota, clock.clone()),
             clock,
+            wrong: Mutex::default(),
         })
     }
 
@@ -98,9 +106,25 @@ impl Lock {
         Ok(format!("{end}.{}", hex(seal.as_ref())))
     }
 
+    /// A program brings the secret with each of its messages, so only wrong ones are counted.
+    pub(super) fn check(&self, secret: &str, now: Instant) -> Result<(), LoginError> {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, count) = wrong
+            .filter(|(since, _)| now.duration_since(*since) < MINUTE)
+            .unwrap_or((now, 0));
+        if count >= WRONG {
+            return Err(LoginError::TooMany(MINUTE - now.duration_since(since)));
+        }
+        if self.fits(secret) {
+            return Ok(());
+        }
+        *wrong = Some((since, count + 1));
+        Err(LoginError::Wrong)
+    }
+
     /// Whether it is the secret: equal keys make equal signatures, and signatures are compared in
     /// constant time.
-    pub(super) fn fits(&self, secret: &str) -> bool {
+    fn fits(&self, secret: &str) -> bool {
         let given = Key::new(HMAC_SHA256, secret.trim().as_bytes());
         let proof = hmac::sign(&self.key, b"login");
         hmac::verify(&given, b"login", proof.as_ref()).is_ok()
@@ -164,6 +188,24 @@ mod tests {
             let refused = lock.open(&secret, AGE, 0);
             assert!(matches!(refused, Err(LoginError::TooMany(wait)) if wait <= EVERY));
         }
+    }
+
+    #[test]
+    fn guessing_by_programs_comes_to_an_end_and_the_right_one_costs_nothing() {
+        let lock = lock(SECRET);
+        let begin = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(lock.check(SECRET, begin), Ok(()));
+        }
+        for _ in 0..WRONG {
+            assert_eq!(lock.check("a guess", begin), Err(LoginError::Wrong));
+        }
+        let later = begin + MINUTE - Duration::from_secs(1);
+        for secret in ["a guess", SECRET] {
+            let wait = Duration::from_secs(1);
+            assert_eq!(lock.check(secret, later), Err(LoginError::TooMany(wait)));
+        }
+        assert_eq!(lock.check(SECRET, begin + MINUTE), Ok(()));
     }
 
     #[test]
