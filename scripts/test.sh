@@ -60,6 +60,7 @@ purity() {
 
 unit() {
     cargo test "${everything[@]}" --exclude e2e
+    cargo test -p chatbotler --features watch,openfeature --test openfeature
     cargo test -p e2e --lib --bins
 }
 
@@ -92,6 +93,7 @@ part lints cargo clippy --workspace --all-targets --all-features -- -D warnings
 part purity purity
 part unit unit
 part build build
+part bot cargo test "${everything[@]}" --test bot
 part end-to-end cargo test "${everything[@]}" --test e2e
 part faults cargo test "${everything[@]}" --test faults -- --test-threads 12
 if "$target/debug/cluster" can-run-pods; then

@@ -106,7 +106,7 @@ impl Chat {
                 return (outcome, declined.reply(feature));
             }
         };
-        let ticket = Ticket::new(feature, Some(arrival), place);
+        let ticket = Ticket::new(Some(arrival), place);
         let animation = self.animation(&message, &flags);
         let context = Context {
             message: &message,
@@ -114,7 +114,11 @@ impl Chat {
             deadline,
         };
         let (worked, animation) = tokio::join!(
-            ticket.work(deadline, &self.flags, self.do_answer(&ask, context)),
+            ticket.work(
+                deadline,
+                self.called_off(feature, &message),
+                self.do_answer(&ask, context)
+            ),
             self.animate(animation, context)
         );
         visit.queue = worked.queue;
@@ -152,7 +156,9 @@ impl Chat {
             return Err(Declined::new(Outcome::Off, "feature-off"));
         }
         self.manners.admit(message, feature)?;
-        if self.elsewhere(ask).is_some() {
+        // what a moderator orders waits behind nobody: it is needed most when every place is taken
+        let order = feature == Feature::Moderation && message.author.moderator;
+        if order || self.elsewhere(ask).is_some() {
             return Ok(None);
         }
         let place = self.pools.enter(feature.tier());
@@ -165,6 +171,25 @@ impl Chat {
     fn is_stopped(&self, message: &Message) -> bool {
         let guild = message.place.guild.as_deref();
         self.services.stops.of(guild).is_some()
+    }
+
+    /// Resolves when a request need not wait any longer, since its feature was switched off or the
+    /// moderators have stopped the bot; with why, in a word out of few.
+    async fn called_off(&self, feature: Feature, message: &Message) -> (Outcome, &'static str) {
+        let stopped = async {
+            match feature.tier() {
+                Tier::Critical => std::future::pending().await,
+                Tier::Important | Tier::Luxury => {
+                    let guild = message.place.guild.as_deref();
+                    self.services.stops.until_stopped(guild).await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.flags.until_off(feature) => (Outcome::Off, "feature-off"),
+            () = stopped => (Outcome::Stopped, "stopped"),
+        }
     }
 
     /// Notes that somebody is here. A check is nobody.

@@ -12,6 +12,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::store::{Stop, Store, StoreError};
@@ -57,8 +58,10 @@ pub(crate) struct Stops {
     store: Store,
     current: ArcSwap<ByGuild>,
     told: Mutex<Told>,
-    /// Held while writing, so that of two orders for one guild the later one lands last.
-    writing: tokio::sync::Mutex<()>,
+    /// Held while writing, so that of two orders for one guild the later one lands last; and while
+    /// reading, so that what was read before an order was written down does not undo it.
+    store_turn: tokio::sync::Mutex<()>,
+    changed: watch::Sender<()>,
     metrics: StopMetrics,
 }
 
@@ -66,8 +69,6 @@ pub(crate) struct Stops {
 #[derive(Default)]
 struct Told {
     unwritten: BTreeMap<String, Option<Stop>>,
-    /// Grows with each order: what was read from the store before an order does not undo it.
-    orders: u64,
 }
 
 impl Stops {
@@ -77,7 +78,8 @@ impl Stops {
             store,
             current: ArcSwap::default(),
             told: Mutex::default(),
-            writing: tokio::sync::Mutex::default(),
+            store_turn: tokio::sync::Mutex::default(),
+            changed: watch::Sender::default(),
             metrics,
         };
         stops.look().await;
@@ -97,16 +99,25 @@ impl Stops {
             .cloned()
     }
 
+    /// Resolves when the bot is stopped there: what waits for its turn then need not wait any longer.
+    pub(crate) async fn until_stopped(&self, guild: Option<&str>) {
+        let mut changes = self.changed.subscribe();
+        while self.of(guild).is_none() {
+            // the sender lives as long as `self`
+            let _ = changes.changed().await;
+        }
+    }
+
     /// Stops, or with `None` starts: at once here, then in the store. An error says that the store does
     /// not know yet; it is told as soon as it answers.
     pub(crate) async fn order(&self, guild: &str, stop: Option<Stop>) -> Result<(), StoreError> {
         {
             let mut told = self.told();
-            told.orders += 1;
             told.unwritten.insert(guild.to_owned(), stop);
             self.apply((**self.current.load()).clone(), &told);
         }
-        self.write().await
+        let turn = self.store_turn.lock().await;
+        self.write(&turn).await
     }
 
     /// Looks for ever what was stopped or started elsewhere.
@@ -122,19 +133,15 @@ impl Stops {
     }
 
     async fn look(&self) {
+        let turn = self.store_turn.lock().await;
         // errors are counted and logged by the store; the next look is a second away
-        let _ = self.write().await;
-        let orders = self.told().orders;
+        let _ = self.write(&turn).await;
         if let Ok(known) = self.store.stops().await {
-            let told = self.told();
-            if told.orders == orders {
-                self.apply(known, &told);
-            }
+            self.apply(known, &self.told());
         }
     }
 
-    async fn write(&self) -> Result<(), StoreError> {
-        let _turn = self.writing.lock().await;
+    async fn write(&self, _turn: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), StoreError> {
         let unwritten = self.told().unwritten.clone();
         for (guild, stop) in unwritten {
             self.store.set_stop(&guild, stop.as_ref()).await?;
@@ -162,6 +169,7 @@ impl Stops {
         if **self.current.load() != stops {
             tracing::info!(stops = stops.len(), "what moderators have stopped");
             self.current.store(Arc::new(stops));
+            self.changed.send_replace(());
         }
     }
 
@@ -198,6 +206,36 @@ mod tests {
         stops.order("", None).await.unwrap();
         stops.order("a", None).await.unwrap();
         assert_eq!((stops.of(Some("a")), stops.of(None)), (None, None));
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_of_a_stop_and_of_no_other() {
+        let stops = stops(&Store::of("sqlite::memory:").await.unwrap()).await;
+        let mut here = Box::pin(stops.until_stopped(Some("a")));
+        let mut there = Box::pin(stops.until_stopped(Some("b")));
+        assert!(futures::poll!(here.as_mut()).is_pending());
+        stops.order("a", Some(stop("party"))).await.unwrap();
+        assert!(futures::poll!(here.as_mut()).is_ready());
+        assert!(futures::poll!(there.as_mut()).is_pending());
+        stops.order("", Some(stop("night"))).await.unwrap();
+        there.await;
+    }
+
+    #[tokio::test]
+    async fn a_look_that_began_before_an_order_does_not_undo_it() {
+        let stops = stops(&Store::of("sqlite::memory:").await.unwrap()).await;
+        for _ in 0..50 {
+            let (ordered, (), ()) = tokio::join!(
+                stops.order("", Some(stop("fire"))),
+                stops.look(),
+                stops.look()
+            );
+            ordered.unwrap();
+            assert_eq!(stops.of(None), Some(stop("fire")));
+            let (ordered, (), ()) = tokio::join!(stops.order("", None), stops.look(), stops.look());
+            ordered.unwrap();
+            assert_eq!(stops.of(None), None);
+        }
     }
 
     #[tokio::test]

@@ -199,6 +199,12 @@ async fn a_reminder_waits_for_its_page_and_is_said_until_it_was_heard() {
             "{said}"
         );
     }
+    let id = said["id"].as_str().unwrap();
+    assert_eq!(
+        id.len(),
+        32,
+        "it is logged, so it holds nothing of the session"
+    );
     let heard = json!({"id": said["id"]});
     assert_eq!(
         other.post("/heard", &heard).send().await.unwrap().status(),

@@ -34,7 +34,8 @@ impl Chat {
             }
         };
         // its end is counted, and nobody waits for it
-        ticket.work(deadline, &self.flags, work).await;
+        let called_off = self.called_off(feature, message);
+        ticket.work(deadline, called_off, work).await;
     }
 
     /// A place for the animation that goes with an answer; none where it is off or its queue full. A
@@ -52,7 +53,8 @@ impl Chat {
         context: Context<'_>,
     ) -> Option<Animation> {
         let work = self.do_animation(context);
-        let done = ticket?.work(context.deadline, &self.flags, work).await;
+        let called_off = self.called_off(Feature::Animations, context.message);
+        let done = ticket?.work(context.deadline, called_off, work).await;
         done.result.ok()
     }
 
@@ -74,12 +76,12 @@ impl Chat {
             return None;
         }
         if elsewhere {
-            return Some(Ticket::new(feature, Some(arrival), None));
+            return Some(Ticket::new(Some(arrival), None));
         }
         let Ok(place) = self.pools.enter(feature.tier()) else {
             arrival.end(Outcome::Shed);
             return None;
         };
-        Some(Ticket::new(feature, Some(arrival), Some(place)))
+        Some(Ticket::new(Some(arrival), Some(place)))
     }
 }

@@ -28,7 +28,8 @@ impl Chat {
             return handlers::answer(&self.services, ask, context).await;
         };
         let feature = ask.feature();
-        let performed = gateway.perform(context.message, feature, context.deadline, &self.flags);
+        let called_off = self.called_off(feature, context.message);
+        let performed = gateway.perform(context.message, feature, context.deadline, called_off);
         // it is large, and where the work is done here nobody needs it
         let performed = Box::pin(performed);
         let Verdict { outcome, text, .. } = performed.await;
@@ -44,7 +45,8 @@ impl Chat {
             let reduced = context.flags.features.state(feature) == State::Reduced;
             return handlers::animation(&self.services, reduced).await;
         };
-        let performed = gateway.perform(context.message, feature, context.deadline, &self.flags);
+        let called_off = self.called_off(feature, context.message);
+        let performed = gateway.perform(context.message, feature, context.deadline, called_off);
         // it is large, and where the work is done here nobody needs it
         let performed = Box::pin(performed);
         let verdict = performed.await;
@@ -70,7 +72,8 @@ impl Chat {
         let Ok(place) = self.pools.enter(feature.tier()) else {
             return Verdict::plain(Outcome::Shed);
         };
-        let ticket = Ticket::new(feature, None, Some(place));
+        let ticket = Ticket::new(None, Some(place));
+        let called_off = self.called_off(feature, message);
         let context = Context {
             message,
             flags: &flags,
@@ -78,12 +81,12 @@ impl Chat {
         };
         if feature == Feature::Animations {
             let work = self.do_animation(context);
-            let done = ticket.work(deadline, &self.flags, work).await;
+            let done = ticket.work(deadline, called_off, work).await;
             return verdict(done.result.map(|animation| (None, Some(animation))));
         }
         let ask = Ask::of(&message.text);
         let work = self.do_answer(&ask, context);
-        let done = ticket.work(deadline, &self.flags, work).await;
+        let done = ticket.work(deadline, called_off, work).await;
         verdict(done.result.map(|text| (Some(text), None)))
     }
 }

@@ -124,6 +124,32 @@ async fn what_moderators_do_is_not_limited() {
 }
 
 #[tokio::test]
+async fn a_moderator_is_heard_also_where_every_place_is_taken() {
+    let (chat, _registry) = chat(&[]).await;
+    let tier = brownout::policy::Tier::Critical;
+    let _full: Vec<_> = (0..4).map(|_| chat.pools.enter(tier).unwrap()).collect();
+    assert_eq!(chat.answer(&said("ann", "!ping")).await.0, Outcome::Shed);
+    assert_eq!(chat.answer(&said("eve", "!stop")).await.0, Outcome::Shed);
+    assert_eq!(chat.answer(&said("mod", "!stop")).await.0, Outcome::Ok);
+    assert!(chat.services.stops.of(Some("7")).is_some());
+}
+
+#[tokio::test]
+async fn a_stop_also_ends_the_wait_of_what_is_queued() {
+    let (chat, registry) = chat(&[]).await;
+    let tier = brownout::policy::Tier::Important;
+    let full: Vec<_> = (0..2).map(|_| chat.pools.enter(tier).unwrap()).collect();
+    let message = said("ann", "hello");
+    let mut waiting = Box::pin(chat.answer(&message));
+    assert!(futures::poll!(waiting.as_mut()).is_pending());
+    assert_eq!(chat.answer(&said("mod", "!stop")).await.0, Outcome::Ok);
+    assert_eq!(waiting.await.0, Outcome::Stopped);
+    drop(full);
+    let series = "bot_requests_total{feature=\"ai-chat\",tier=\"Important\",outcome=\"stopped\"} 1";
+    assert!(has(&registry, series));
+}
+
+#[tokio::test]
 async fn what_asks_to_be_ignored_costs_nothing() {
     let (chat, registry) = chat(&["--user-per-minute=1", "--user-burst=1"]).await;
     for _ in 0..5 {

@@ -5,14 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::handlers::Failure;
-use crate::features::Feature;
-use crate::flags::FlagStore;
 use crate::metrics::{Arrival, Outcome};
 use crate::pools::{Place, Turn};
 
 /// It has a turn or a place in a queue.
 pub(super) struct Ticket<'a> {
-    feature: Feature,
     /// None where another process has counted it.
     arrival: Option<Arrival<'a>>,
     /// None where another process works on it.
@@ -29,39 +26,27 @@ pub(super) struct Worked<T> {
 }
 
 impl<'a> Ticket<'a> {
-    pub(super) fn new(
-        feature: Feature,
-        arrival: Option<Arrival<'a>>,
-        place: Option<Place>,
-    ) -> Self {
-        Self {
-            feature,
-            arrival,
-            place,
-        }
+    pub(super) fn new(arrival: Option<Arrival<'a>>, place: Option<Place>) -> Self {
+        Self { arrival, place }
     }
 
-    /// Waits for the turn, then does the work. Where its feature is switched off while it waits, the
-    /// place in the queue is given up: shedding must also rid us of what is queued already. What has
-    /// begun is finished, since what it costs is spent.
+    /// Waits for the turn, then does the work. Where it is called off while it waits, the place in the
+    /// queue is given up: shedding must also rid us of what is queued already, and so must a stop. What
+    /// has begun is finished, since what it costs is spent.
     pub(super) async fn work<T>(
         self,
         deadline: Instant,
-        flags: &FlagStore,
+        called_off: impl Future<Output = (Outcome, &'static str)>,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Worked<T> {
         let at = Instant::now();
-        let Self {
-            feature,
-            arrival,
-            place,
-        } = self;
+        let Self { arrival, place } = self;
         let late = |_elapsed| (Err(Failure::plain(Outcome::Error)), "deadline");
         let turn = async {
             tokio::select! {
                 biased;
                 turn = turn(place) => Ok(turn),
-                () = flags.until_off(feature) => Err((Err(Failure::plain(Outcome::Off)), "feature-off")),
+                (outcome, cause) = called_off => Err((Err(Failure::plain(outcome)), cause)),
             }
         };
         let turn = tokio::time::timeout_at(deadline, turn).await;

@@ -26,7 +26,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::session::Session;
 use super::status::Status;
-use super::{App, refuse};
+use super::{App, inbox, refuse};
+use crate::message::Door;
 use crate::store::Item;
 pub(super) use hub::Hub;
 use hub::Listener;
@@ -125,7 +126,8 @@ impl Following {
 
     /// An error is counted by the store, and the next look is not far.
     async fn fetch(&mut self) {
-        let inbox = self.app.store.inbox(&self.listener.session).await;
+        let name = inbox::name(Door::Page, &self.listener.session);
+        let inbox = self.app.store.inbox(&name).await;
         let items = inbox.unwrap_or_default();
         self.sent
             .retain(|id| items.iter().any(|item| item.id == *id));
@@ -158,8 +160,8 @@ pub(super) async fn heard(
         Ok(Json(Heard { id })) => id,
         Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
     };
-    let session = Session::of(&headers).id;
-    match app.store.take_from_inbox(&session, &id).await {
+    let inbox = inbox::name(Door::Page, &Session::of(&headers).id);
+    match app.store.take_from_inbox(&inbox, &id).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
     }

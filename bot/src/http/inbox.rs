@@ -1,7 +1,8 @@
 //! `GET /inbox?session=…`: what was said unasked to a session, such as a reminder.
 //!
-//! A program that asks cannot be called, so it comes and asks; the bot's own page has a stream instead. Whoever knows the name of a session may read it: names are
-//! as long as a secret must be. What was given once is given again for a day; its id tells it apart.
+//! A program that asks cannot be called, so it comes and asks; the bot's own page has a stream instead,
+//! and inboxes of its own. Whoever knows the name of a program's session may read it: names are as long
+//! as a secret must be. What was given once is given again for a day; its id tells it apart.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use super::events::Hub;
 use super::{App, refuse};
 use crate::deliver::{Deliver, DeliverError, Delivery};
+use crate::message::Door;
 use crate::store::{Item, Store, now_ms};
 
 /// Fewer characters could be guessed.
@@ -31,6 +33,12 @@ pub(super) fn is_session(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
+/// Under which the store keeps what is said to a session. By door: what the bot calls a page's session is
+/// no secret, so nobody may come through the programs' door with it.
+pub(super) fn name(door: Door, session: &str) -> String {
+    format!("{}/{session}", door.name())
+}
+
 #[derive(Deserialize)]
 pub(super) struct Asked {
     session: String,
@@ -40,7 +48,7 @@ pub(super) async fn inbox(State(app): State<Arc<App>>, Query(asked): Query<Asked
     if !is_session(&asked.session) {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, NO_SESSION);
     }
-    match app.store.inbox(&asked.session).await {
+    match app.store.inbox(&name(Door::Api, &asked.session)).await {
         Ok(items) => Json(items).into_response(),
         Err(_) => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -70,7 +78,8 @@ impl Deliver for Inbox {
                 text: delivery.text.clone(),
                 at: now_ms(),
             };
-            let put = self.store.put_in_inbox(&delivery.to, &item).await;
+            let inbox = name(delivery.door, &delivery.to);
+            let put = self.store.put_in_inbox(&inbox, &item).await;
             self.hub.wake(&delivery.to);
             put.map_err(|error| DeliverError::Later {
                 reason: error.to_string(),
@@ -78,5 +87,31 @@ impl Deliver for Inbox {
             })
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::message::Place;
+
+    #[tokio::test]
+    async fn what_is_said_to_a_page_is_not_for_the_programs_door() {
+        let store = Store::of("sqlite::memory:").await.unwrap();
+        let hub = Arc::new(Hub::new(1, &mut Registry::default()));
+        let inbox = Inbox::new(store.clone(), hub);
+        let session = "0123456789abcdef0123456789abcdef";
+        let delivery = Delivery {
+            id: "1".to_owned(),
+            door: Door::Page,
+            place: Place::default(),
+            to: session.to_owned(),
+            text: "tea".to_owned(),
+        };
+        inbox.deliver(&delivery).await.unwrap();
+        let said = async |door| store.inbox(&name(door, session)).await.unwrap().len();
+        assert_eq!((said(Door::Page).await, said(Door::Api).await), (1, 0));
     }
 }

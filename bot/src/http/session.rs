@@ -32,10 +32,14 @@ impl Session {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let known = cookie::get(headers, COOKIE).filter(|value| is_secret(value));
         let secret = known.map_or_else(draw, str::to_owned);
-        let digest = digest(&SHA256, format!("session {secret}").as_bytes());
-        let mut id = hex(digest.as_ref());
-        id.truncate(DIGITS);
+        let id = fingerprint(&format!("session {secret}"));
         Self { id, secret }
+    }
+
+    /// The id of a message that the page has numbered so: the same when it is sent again, and without
+    /// the secret nothing in it tells the session, since it is logged.
+    pub(super) fn message_id(&self, number: &str) -> String {
+        fingerprint(&format!("message {} {number}", self.secret))
     }
 
     /// Has the browser keep it.
@@ -50,6 +54,12 @@ fn is_secret(value: &str) -> bool {
         && value
             .bytes()
             .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn fingerprint(text: &str) -> String {
+    let mut digits = hex(digest(&SHA256, text.as_bytes()).as_ref());
+    digits.truncate(DIGITS);
+    digits
 }
 
 fn draw() -> String {
@@ -86,6 +96,19 @@ mod tests {
         assert_eq!(again.id, first.id);
         assert_ne!(first.id, first.secret);
         assert_ne!(Session::of(&HeaderMap::new()).id, first.id);
+    }
+
+    #[test]
+    fn a_message_sent_again_has_its_id_again_and_tells_no_session() {
+        let (one, other) = (
+            Session::of(&HeaderMap::new()),
+            Session::of(&HeaderMap::new()),
+        );
+        let id = one.message_id("7");
+        assert_eq!(one.message_id("7"), id);
+        assert_ne!(one.message_id("8"), id);
+        assert_ne!(other.message_id("7"), id);
+        assert!(!id.contains(&one.id) && !id.contains(&one.secret));
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(super) fn of_page(session: &Session, id: &str, moderator: bool, text: String
     let sound =
         (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let id = if sound {
-        format!("{}-{id}", session.id)
+        session.message_id(id)
     } else {
         new_id()
     };

@@ -13,7 +13,6 @@ use super::metrics::{JobsMetrics, Published};
 use super::queue::Queue;
 use super::wire::{self, Job, Note, Verdict, millis};
 use crate::features::Feature;
-use crate::flags::FlagStore;
 use crate::message::Message;
 use crate::metrics::Outcome;
 use crate::store::{Store, now_ms};
@@ -59,13 +58,14 @@ impl Gateway {
         }
     }
 
-    /// Has a job done by a worker. Whoever stops waiting is forgotten; the deadline is the caller's to keep.
+    /// Has a job done by a worker, unless it is called off before one has taken it. Whoever stops waiting is
+    /// forgotten; the deadline is the caller's to keep.
     pub(crate) async fn perform(
         &self,
         message: &Message,
         feature: Feature,
         deadline: Instant,
-        flags: &FlagStore,
+        called_off: impl Future<Output = (Outcome, &'static str)>,
     ) -> Verdict {
         let job = self.job(message, feature, deadline);
         // before it is handed in: a worker may be quicker than the queue's receipt
@@ -74,14 +74,14 @@ impl Gateway {
         let declined = async {
             match self.queue.publish(&job).await {
                 Published::Ok => {}
-                Published::Duplicate => return self.repeated(&job.id()).await,
+                Published::Duplicate => return self.repeated(&job).await,
                 Published::Full => return Verdict::plain(Outcome::Shed),
                 Published::Down => return away(),
             }
             tokio::select! {
                 biased;
                 () = until_taken(&mut taken) => std::future::pending().await,
-                () = flags.until_off(feature) => Verdict::plain(Outcome::Off),
+                (outcome, _cause) = called_off => Verdict::plain(outcome),
                 () = self.out_of_patience(feature) => Verdict::plain(Outcome::Shed),
             }
         };
@@ -93,10 +93,14 @@ impl Gateway {
     }
 
     /// The same message has come before, maybe to another gateway, which then hears the answer: here it is
-    /// read from the store.
-    async fn repeated(&self, id: &str) -> Verdict {
+    /// read from the store. An animation is not kept there, and no answer waits long for it.
+    async fn repeated(&self, job: &Job) -> Verdict {
+        if job.feature == Feature::Animations {
+            self.out_of_patience(job.feature).await;
+            return Verdict::plain(Outcome::Shed);
+        }
         loop {
-            if let Ok(Some(reply)) = self.store.job_reply(id).await {
+            if let Ok(Some(reply)) = self.store.job_reply(&job.id()).await {
                 return wire::read(&reply);
             }
             tokio::time::sleep(AGAIN).await;

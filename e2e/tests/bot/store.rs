@@ -70,6 +70,9 @@ fn options(url: &str) -> Vec<String> {
         format!("--store={url}"),
         format!("--moderator-token={TOKEN}"),
         "--reminder-lease=15s".to_owned(),
+        // Ann is quicker than people are
+        "--user-per-minute=0".to_owned(),
+        "--channel-per-minute=0".to_owned(),
     ]
 }
 

@@ -122,7 +122,10 @@ async fn by_mount(ctx: Ctx) -> Result<()> {
     let gauge = exporter.gauge("pressure", &[]);
     start_bot(&ctx, |spec| {
         spec["automountServiceAccountToken"] = json!(false);
-        keep(&mut spec["containers"][0]["env"], "CHATBOTLER_FLAGS_DIR");
+        drop_named(
+            &mut spec["containers"][0]["env"],
+            "CHATBOTLER_FLAGS_CONFIGMAP",
+        );
     })
     .await?;
     let pods = ctx
@@ -145,12 +148,10 @@ async fn by_watch(ctx: Ctx) -> Result<()> {
     let exporter = ctx.exporter().await?;
     let gauge = exporter.gauge("pressure", &[]);
     start_bot(&ctx, |spec| {
-        keep(
-            &mut spec["containers"][0]["env"],
-            "CHATBOTLER_FLAGS_CONFIGMAP",
-        );
-        spec["containers"][0]["volumeMounts"] = json!([]);
-        spec["volumes"] = json!([]);
+        let container = &mut spec["containers"][0];
+        drop_named(&mut container["env"], "CHATBOTLER_FLAGS_DIR");
+        drop_named(&mut container["volumeMounts"], "flags");
+        drop_named(&mut spec["volumes"], "flags");
     })
     .await?;
     let pods = ctx
@@ -263,10 +264,10 @@ async fn restrict(ctx: &Ctx) -> Result<()> {
     Ok(())
 }
 
-/// Of a container's environment, only this variable.
-fn keep(env: &mut serde_json::Value, name: &str) {
-    if let Some(variables) = env.as_array_mut() {
-        variables.retain(|variable| variable["name"] == name);
+/// A list of named things (`env`, `volumes`) without this one.
+fn drop_named(list: &mut serde_json::Value, name: &str) {
+    if let Some(items) = list.as_array_mut() {
+        items.retain(|item| item["name"] != name);
     }
 }
 

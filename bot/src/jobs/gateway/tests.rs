@@ -3,10 +3,9 @@
 use prometheus_client::registry::Registry;
 
 use super::*;
-use crate::features::Features;
 use crate::jobs::Limits;
 use crate::message::{Author, Door, Place};
-use crate::metrics::{Metrics, render};
+use crate::metrics::render;
 
 async fn gateway(registry: &mut Registry) -> Gateway {
     let metrics = Arc::new(JobsMetrics::new(registry));
@@ -50,11 +49,9 @@ fn done(text: &str) -> Note {
 async fn without_a_queue_it_declines_kindly_and_at_once() {
     let mut registry = Registry::default();
     let gateway = gateway(&mut registry).await;
-    let metrics = Arc::new(Metrics::new(&mut registry, &[]));
-    let flags = FlagStore::new(&[], Features::ALL_ENABLED, metrics);
     let deadline = Instant::now() + Duration::from_secs(20);
     let message = message();
-    let verdict = gateway.perform(&message, Feature::AiChat, deadline, &flags);
+    let verdict = gateway.perform(&message, Feature::AiChat, deadline, std::future::pending());
     let verdict = tokio::time::timeout(Duration::from_secs(5), verdict).await;
     let verdict = verdict.unwrap();
     assert_eq!(
@@ -65,6 +62,15 @@ async fn without_a_queue_it_declines_kindly_and_at_once() {
     let text = render(&registry).unwrap();
     let down = "bot_jobs_published_total{tier=\"Important\",outcome=\"down\"} 1";
     assert!(text.contains(down), "{text}");
+}
+
+#[tokio::test]
+async fn an_animation_that_was_asked_for_before_is_not_waited_for() {
+    let gateway = gateway(&mut Registry::default()).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let job = gateway.job(&message(), Feature::Animations, deadline);
+    let repeated = tokio::time::timeout(Duration::from_secs(20), gateway.repeated(&job));
+    assert_eq!(repeated.await.unwrap().outcome, Outcome::Shed);
 }
 
 #[tokio::test]
