@@ -41,6 +41,7 @@ prepare() {
     need_go
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+    want_packages curl=curl openssl=openssl # commands of bot/README.md
     want_packages chromium=chromium chromedriver=chromium-driver # the chat page is tested in a browser
     want_postgres
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
