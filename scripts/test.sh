@@ -101,6 +101,7 @@ if "$target/debug/cluster" can-run-pods; then
 fi
 part node cargo test "${everything[@]}" --test node
 part demo scripts/demo.sh
+part disasters cargo test "${everything[@]}" --test disasters
 part fuzz fuzz
 if ((${#not_run[@]})); then
     say "==> passed in $SECONDS s, but NOT RUN: $(printf '%s; ' "${not_run[@]}" | sed 's/; $//')"

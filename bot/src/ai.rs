@@ -29,7 +29,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 pub(crate) use openai::OpenAi;
 pub(crate) use prompt::{Prompt, Task, Turn, fit};
-pub(crate) use quota::{Bound, Quota, Usage, Used, Window};
+pub(crate) use quota::{Bound, Hour, Quota, Usage, Used, Window};
 pub(crate) use silence::Silence;
 
 use crate::config::AiConfig;
@@ -37,11 +37,13 @@ use crate::outbound::{BreakerLimits, Dependency, Limits, OutboundMetrics, RateLi
 use crate::store::{Store, now_ms};
 use keyring::Keyring;
 use metrics::AiMetrics;
+pub(crate) use metrics::UNLIMITED;
 
 /// As [`OutboundMetrics`] is told.
 pub(crate) const DEPENDENCY: &str = "model";
 /// How often what other replicas have used is read.
 const REFRESH: Duration = Duration::from_secs(5);
+const LEAST_REFRESH: Duration = Duration::from_millis(250);
 const PRUNE: Duration = Duration::from_hours(1);
 
 /// Why there can be no model.
@@ -120,7 +122,10 @@ impl Model {
     /// Keeps what is shown of the quotas true while nobody asks, and forgets old counts; never ends.
     pub(crate) async fn keep_books(self: Arc<Self>) {
         let Some(openai) = self.remote() else { return };
-        let mut ticks = tokio::time::interval(REFRESH);
+        // as often within an hour, however long that is
+        let hour = Duration::from_millis(openai.keyring().hour().ms().unsigned_abs());
+        let every = (hour / 720).clamp(LEAST_REFRESH, REFRESH);
+        let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pruned = None;
         loop {

@@ -9,8 +9,10 @@ use serde::Serialize;
 use crate::config::{CapacityConfig, Output};
 
 /// Thresholds of the policy that is suggested: how long before the end the bot begins to save.
-const SAVE_BEFORE_S: u64 = 20 * 60;
-const STOP_BEFORE_S: u64 = 5 * 60;
+const SAVE_BEFORE_S: u64 = 45 * 60;
+const STRETCH_BEFORE_S: u64 = 30 * 60;
+/// At the present rate, the hour lasts: only then may more be asked again.
+const LASTS_S: u64 = 60 * 60;
 /// A shortfall that saving alone (smaller answers, kept ones) does not make up for.
 const SAVEABLE: f64 = 1.5;
 
@@ -227,25 +229,32 @@ fn lines_that_fit(config: &CapacityConfig, hour: Option<&Fit>, month: Option<&Fi
     by_hour.into_iter().chain(by_month).min()
 }
 
-/// What of a policy looks at the quota. The clamp is there since `+Inf` (the quota holds) is no number to compare.
+/// What of a policy looks at the quota.
 fn policy() -> String {
     format!(
         "spec:
   signals:
   - name: quota-ends-in
-    query: min(clamp_max(bot_quota_exhausted_in_seconds, 86400))
+    query: min(bot_quota_exhausted_in_seconds)
+  - name: quota-left
+    query: min(bot_quota_remaining)
   levels:
   - name: save-quota
     when:
       any:
-      - {{signal: quota-ends-in, below: \"{SAVE_BEFORE_S}\", for: 1m}}
+      - {{signal: quota-ends-in, below: \"{SAVE_BEFORE_S}\", clear: \"{LASTS_S}\", for: 1m}}
     tiers: {{luxury: Disabled}}
     features: {{search: Reduced}}
-  - name: quota-nearly-out
+  - name: stretch-quota
     when:
       any:
-      - {{signal: quota-ends-in, below: \"{STOP_BEFORE_S}\", for: 30s}}
+      - {{signal: quota-ends-in, below: \"{STRETCH_BEFORE_S}\", clear: \"{LASTS_S}\", for: 1m}}
     tiers: {{important: Reduced}}
+  - name: quota-out
+    when:
+      any:
+      - {{signal: quota-left, below: \"1\"}}
+    features: {{ai-chat: Disabled}}
 "
     )
 }

@@ -83,8 +83,8 @@ impl Chat {
     /// Answers one message, by the flags as they are now. Where there is no reply, nothing is to be said:
     /// the message asked for that, or its person was told already to wait.
     ///
-    /// The answer carries its animation, so it waits for it too; both share one deadline, which the time
-    /// in the queue counts toward.
+    /// The answer carries its animation, so it waits a moment for it too; both share one deadline, which the
+    /// time in the queue counts toward.
     pub(crate) async fn answer(&self, typed: &Message) -> (Outcome, Option<Reply>) {
         let mut visit = Visit::begin(&self.manners, &self.logs, typed);
         if manners::is_ignored(&typed.text) {
@@ -113,14 +113,14 @@ impl Chat {
             flags: &flags,
             deadline,
         };
-        let (worked, animation) = tokio::join!(
-            ticket.work(
-                deadline,
-                self.called_off(feature, &message),
-                self.do_answer(&ask, context)
-            ),
-            self.animate(animation, context)
+        let work = ticket.work(
+            deadline,
+            self.called_off(feature, &message),
+            self.do_answer(&ask, context),
         );
+        let (worked, animation) = self
+            .celebrated(work, self.animate(animation, context))
+            .await;
         visit.queue = worked.queue;
         let reduced = flags.features.state(feature) == State::Reduced;
         match worked.result {

@@ -1,7 +1,7 @@
-//! The commands of bot/README.md, as they stand there. Those that take NATS, PostgreSQL or Discord are read by the
+//! The commands of bot/README.md, as they stand there. Those that take NATS, `PostgreSQL` or Discord are read by the
 //! command's parser here, and run by the tests of `e2e`.
 
-#![allow(clippy::unwrap_used)] // tests
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 mod common;
 
@@ -62,9 +62,14 @@ fn shell_with_bot(block: &str, home: &TempDir) -> (Process, Vec<String>) {
     }
     for option in &mut options {
         if option == "/tmp/flags" {
-            *option = home.path().join("flags").to_str().unwrap().to_owned();
+            home.path()
+                .join("flags")
+                .to_str()
+                .unwrap()
+                .clone_into(option);
         } else if !option.starts_with('-') && home.path().join(&option).exists() {
-            *option = home.path().join(&option).to_str().unwrap().to_owned();
+            let path = home.path().join(&option);
+            path.to_str().unwrap().clone_into(option);
         }
     }
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -103,7 +108,7 @@ fn flags_can_be_tried_by_hand() {
     let (asking, before): (Vec<String>, _) =
         rest.into_iter().partition(|line| line.starts_with("curl "));
     shell(&before.join("\n"), &home, &bot.url);
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         let said = shell(&asking.join("\n"), &home, &bot.url);
         if said.contains("Animations are taking a short break.") {

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::forecast::Pace;
 use super::keys::{KeyState, Keys, Verdict};
 use super::metrics::{AiMetrics, Rates, Shown};
-use super::quota::{Quota, Usage};
+use super::quota::{Hour, Quota, Usage};
 use super::wire::Tokens;
 use crate::store::{Full, Store, StoreError, now_ms};
 
@@ -69,14 +69,19 @@ impl Keyring {
             store,
             metrics,
             state: Mutex::new(State {
-                keys: Keys::new(count),
+                keys: Keys::new(count, quota.length),
                 usage: vec![Usage::default(); count],
-                requests: Pace::default(),
-                tokens: Pace::default(),
+                requests: Pace::of(quota.length),
+                tokens: Pace::of(quota.length),
             }),
         };
         keyring.show(now_ms());
         keyring
+    }
+
+    /// How long the hour is that quotas go by.
+    pub(super) fn hour(&self) -> Hour {
+        self.quota.length
     }
 
     pub(super) fn metrics(&self) -> &AiMetrics {
@@ -123,7 +128,7 @@ impl Keyring {
                     tracing::warn!(key = %name, window = window.name(), "the key's quota is out");
                     self.learn(key, Verdict::Spent(window), now);
                 }
-                Err(Full { window, .. }) => short.push((key, window.end(now))),
+                Err(Full { window, .. }) => short.push((key, window.end(now, self.quota.length))),
             }
             from = key + 1;
         }
@@ -138,7 +143,13 @@ impl Keyring {
         let used = tokens.prompt + tokens.completion;
         let settled = self
             .store
-            .settle_usage(name, reservation.at, reservation.tokens, used)
+            .settle_usage(
+                name,
+                self.quota.length,
+                reservation.at,
+                reservation.tokens,
+                used,
+            )
             .await;
         if let Err(error) = settled {
             // the request stays counted with more tokens than it had: too careful, never too bold
@@ -150,7 +161,7 @@ impl Keyring {
     pub(super) async fn refresh(&self, now: i64) -> Result<(), StoreError> {
         let mut usage = Vec::with_capacity(self.keys.len());
         for key in &self.keys {
-            usage.push(self.store.usage(&key.name, now).await?);
+            usage.push(self.store.usage(&key.name, self.quota.length, now).await?);
         }
         let sum = |count: fn(&Usage) -> u64| usage.iter().map(count).sum();
         let (requests, tokens) = (sum(|u| u.month.requests), sum(|u| u.month.tokens));

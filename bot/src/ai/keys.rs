@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::quota::Window;
+use super::quota::{Hour, Window};
 use crate::store::millis;
 
 /// The first pause of a key that the API refuses.
@@ -61,7 +61,11 @@ pub(crate) enum Verdict {
 
 /// How all keys stand, in the order of preference. Times are Unix milliseconds.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys(Vec<Standing>);
+pub(crate) struct Keys {
+    standings: Vec<Standing>,
+    /// How long the hour is that quotas go by.
+    hour: Hour,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
@@ -77,17 +81,20 @@ struct Rest {
 }
 
 impl Keys {
-    pub(crate) fn new(count: usize) -> Self {
-        Self(vec![Standing::default(); count])
+    pub(crate) fn new(count: usize, hour: Hour) -> Self {
+        Self {
+            standings: vec![Standing::default(); count],
+            hour,
+        }
     }
 
     /// The first key that is ready, of those from `from` on.
     pub(crate) fn next(&self, from: usize, now: i64) -> Option<usize> {
-        (from..self.0.len()).find(|&key| self.state(key, now) == KeyState::Ready)
+        (from..self.standings.len()).find(|&key| self.state(key, now) == KeyState::Ready)
     }
 
     pub(crate) fn state(&self, key: usize, now: i64) -> KeyState {
-        match self.0[key].rest {
+        match self.standings[key].rest {
             Some(rest) if now < rest.until => rest.why,
             _ => KeyState::Ready,
         }
@@ -95,21 +102,21 @@ impl Keys {
 
     /// When a key's rest is over; none where it is ready.
     pub(crate) fn rests_until(&self, key: usize, now: i64) -> Option<i64> {
-        let rest = self.0[key].rest?;
+        let rest = self.standings[key].rest?;
         (now < rest.until).then_some(rest.until)
     }
 
     /// Takes in what was learned about a key.
     pub(crate) fn learn(&mut self, key: usize, verdict: Verdict, now: i64) {
         let state = self.state(key, now);
-        let standing = &mut self.0[key];
+        let standing = &mut self.standings[key];
         let (until, why) = match verdict {
             Verdict::Served => {
                 standing.refusals = 0;
                 return;
             }
-            Verdict::Spent(window) => (window.end(now), KeyState::Spent),
-            Verdict::Exhausted => (Window::Hour.end(now), KeyState::Spent),
+            Verdict::Spent(window) => (window.end(now, self.hour), KeyState::Spent),
+            Verdict::Exhausted => (Window::Hour.end(now, self.hour), KeyState::Spent),
             Verdict::Limited(pause) => {
                 let pause = pause.unwrap_or(LIMITED).min(LIMITED_MOST);
                 (now + millis(pause), KeyState::Limited)

@@ -16,6 +16,10 @@ use super::forecast::exhausted_in;
 use super::keys::KeyState;
 use super::quota::{Quota, Usage, Window, left};
 
+/// A quota that is not set, as a number: as much as the options take. Infinite would be no reading for a policy,
+/// and no series at all neither.
+pub(crate) const UNLIMITED: u64 = 1_000_000_000_000;
+
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,7 +80,7 @@ pub(super) struct Rates {
 }
 
 impl AiMetrics {
-    /// With every series there; a quota that is not set is infinite.
+    /// With every series there; a quota that is not set is [`UNLIMITED`].
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let metrics = Self {
             limit: Family::default(),
@@ -105,7 +109,7 @@ impl AiMetrics {
     fn register_quotas(&self, r: &mut Registry) {
         r.register(
             "bot_quota_limit",
-            "Requests that a key may make within the window (hour or month, UTC)",
+            "Requests that a key may make within the window (hour or month, UTC); 1e12 is no limit",
             self.limit.clone(),
         );
         r.register(
@@ -115,7 +119,7 @@ impl AiMetrics {
         );
         r.register(
             "bot_quota_remaining",
-            "Requests that are left within the window over all keys that can be used; of the hour, no more than of the month",
+            "Requests that are left within the window over all keys that can be used; of the hour, no more than of the month; 1e12 is no limit",
             self.remaining.clone(),
         );
         r.register(
@@ -135,7 +139,7 @@ impl AiMetrics {
         );
         r.register(
             "bot_quota_exhausted_in_seconds",
-            "Seconds until no request or token is left, at the rate of the last five minutes; +Inf where the window turns before that",
+            "Seconds until no request or token is left, at the rate of the last five minutes; 2678400 (31 days) where the window turns before that",
             self.exhausted_in.clone(),
         );
         r.register(
@@ -198,7 +202,7 @@ impl AiMetrics {
             self.token_remaining
                 .get_or_create(&labels)
                 .set(float(tokens));
-            let turns_in = window.end(now) - now;
+            let turns_in = window.end(now, quota.length) - now;
             let seconds = exhausted_in(requests, rates.requests, turns_in).min(exhausted_in(
                 tokens,
                 rates.tokens,
@@ -264,7 +268,7 @@ fn remaining(
 
 #[allow(clippy::cast_precision_loss)] // counts are far below 2^52
 fn float(n: Option<u64>) -> f64 {
-    n.map_or(f64::INFINITY, |n| n as f64)
+    n.unwrap_or(UNLIMITED).min(UNLIMITED) as f64
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 /// Words per unit of budget: 512 is a paragraph, 96 a sentence.
 const BUDGET_PER_WORD: u32 = 8;
 
+/// Words of a pleasantry; whoever writes more means more.
+const MOST_PLEASANT: usize = 4;
+
 struct Topic {
     /// Any of these words brings it up.
     words: &'static [&'static str],
@@ -99,6 +102,13 @@ pub(crate) fn small_talk(message: &str, user: &str) -> Option<String> {
     Some(sentence.replace("{user}", user))
 }
 
+/// The butler's answer to a few words that ask nothing: a greeting, thanks, a wish for tea. Nobody needs a larger mind
+/// for it.
+pub(crate) fn pleasantry(message: &str, user: &str) -> Option<String> {
+    let brief = message.split_whitespace().count() <= MOST_PLEASANT && !message.contains('?');
+    brief.then(|| small_talk(message, user)).flatten()
+}
+
 fn sentences(message: &str) -> &'static [&'static str] {
     match topic(message) {
         Some(topic) => topic.sentences,
@@ -133,6 +143,21 @@ mod tests {
     fn small_talk_is_told_from_the_rest() {
         assert!(small_talk("a joke, please", "you").is_some());
         assert_eq!(small_talk("what is a monad?", "you"), None);
+    }
+
+    #[test]
+    fn a_pleasantry_is_short_and_no_question() {
+        for message in ["Good morning!", "thanks a lot", "tell me a joke"] {
+            assert!(pleasantry(message, "you").is_some(), "{message}");
+        }
+        for message in [
+            "who are you?",
+            "do you know what a monad is",
+            "why is my coffee cold?",
+            "it rains",
+        ] {
+            assert_eq!(pleasantry(message, "you"), None, "{message}");
+        }
     }
 
     #[test]

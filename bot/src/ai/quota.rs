@@ -1,9 +1,32 @@
 //! What a key may ask for within an hour and within a month, both by UTC.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-const HOUR_MS: i64 = 3_600_000;
+/// How long the hourly window is; it turns at multiples of that since the Unix epoch. Anything but an hour is to see
+/// within a minute what an hour brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hour(i64);
+
+impl Hour {
+    /// At least a second.
+    pub(crate) fn lasting(time: Duration) -> Self {
+        Self(i64::try_from(time.as_millis()).map_or(i64::MAX, |ms| ms.max(1000)))
+    }
+
+    /// Milliseconds.
+    pub(crate) fn ms(self) -> i64 {
+        self.0
+    }
+}
+
+impl Default for Hour {
+    fn default() -> Self {
+        Self::lasting(Duration::from_hours(1))
+    }
+}
 
 /// The spans of time that quotas are given for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +47,17 @@ impl Window {
     }
 
     /// When the window that holds `now` began, in Unix milliseconds.
-    pub(crate) fn start(self, now: i64) -> i64 {
+    pub(crate) fn start(self, now: i64, hour: Hour) -> i64 {
         match self {
-            Self::Hour => now - now.rem_euclid(HOUR_MS),
+            Self::Hour => now - now.rem_euclid(hour.0),
             Self::Month => month(now, false),
         }
     }
 
     /// When it turns.
-    pub(crate) fn end(self, now: i64) -> i64 {
+    pub(crate) fn end(self, now: i64, hour: Hour) -> i64 {
         match self {
-            Self::Hour => self.start(now) + HOUR_MS,
+            Self::Hour => self.start(now, hour).saturating_add(hour.0),
             Self::Month => month(now, true),
         }
     }
@@ -70,6 +93,8 @@ pub(crate) struct Bound {
 pub(crate) struct Quota {
     pub(crate) hour: Bound,
     pub(crate) month: Bound,
+    /// How long `hour` is.
+    pub(crate) length: Hour,
 }
 
 impl Quota {
@@ -153,8 +178,19 @@ mod tests {
                 "2028-03-01T00:00:00Z",
             ),
         ] {
-            assert_eq!(window.start(ms(now)), ms(start), "{now}");
-            assert_eq!(window.end(ms(now)), ms(end), "{now}");
+            let hour = Hour::default();
+            assert_eq!(window.start(ms(now), hour), ms(start), "{now}");
+            assert_eq!(window.end(ms(now), hour), ms(end), "{now}");
         }
+    }
+
+    #[test]
+    fn an_hour_may_be_short() {
+        let hour = Hour::lasting(Duration::from_secs(40));
+        let (start, end) = (ms("2026-11-21T10:00:00Z"), ms("2026-11-21T10:00:40Z"));
+        assert_eq!(Window::Hour.start(end - 1, hour), start);
+        assert_eq!(Window::Hour.end(end - 1, hour), end);
+        assert_eq!(Window::Hour.start(end, hour), end);
+        assert_eq!(Window::Month.end(end, hour), ms("2026-12-01T00:00:00Z"));
     }
 }

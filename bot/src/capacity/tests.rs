@@ -29,7 +29,7 @@ fn twenty_people_of_an_evening() {
         "15,000 a month is 16.7 times the quota of 900: out after 1.8 days.",
         "To answer everything: 17 keys of this quota, or a plan for 250 requests an hour and 15,000 a month.",
         "With these quotas: 1 line per person and session.",
-        "spec:\n  signals:\n  - name: quota-ends-in\n    query: min(clamp_max(bot_quota_exhausted_in_seconds, 86400))",
+        "spec:\n  signals:\n  - name: quota-ends-in\n    query: min(bot_quota_exhausted_in_seconds)\n",
     ] {
         assert!(text.contains(told), "{told} is not in\n{text}");
     }
@@ -123,4 +123,11 @@ fn for_programs_it_is_json() {
     assert_eq!(value["month"]["times"], 16.7);
     assert_eq!(value["month"]["keysNeeded"], 17);
     assert_eq!(value["hour"], serde_json::Value::Null);
+}
+
+/// That the operator takes it is for the end-to-end tests: its check is not linked here.
+#[test]
+fn the_readme_shows_the_policy() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("```yaml\n{}```", policy())));
 }

@@ -1,5 +1,8 @@
 //! What goes with an answer: an animation, a reaction. Luxury of its own tier, which an answer does without.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use brownout::policy::State;
 use tokio::time::Instant;
 
@@ -10,6 +13,9 @@ use crate::features::Feature;
 use crate::flags::Snapshot;
 use crate::message::{Door, Message};
 use crate::metrics::Outcome;
+
+/// How long an answer that is ready waits for its animation. What is critical must not wait in luxury's queue.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Chat {
     /// Does what goes with an answer to this message, on a turn of its own tier, or not at all. `work` is
@@ -56,6 +62,32 @@ impl Chat {
         let called_off = self.called_off(Feature::Animations, context.message);
         let done = ticket?.work(context.deadline, called_off, work).await;
         done.result.ok()
+    }
+
+    /// An answer and its animation, side by side: an answer goes without one that is not there in time. Where the
+    /// work is done elsewhere, the gateway has a patience of its own.
+    pub(super) async fn celebrated<T>(
+        &self,
+        work: impl Future<Output = T>,
+        animation: impl Future<Output = Option<Animation>>,
+    ) -> (T, Option<Animation>) {
+        let (mut work, mut animation) = (pin!(work), pin!(animation));
+        let mut ready = None;
+        let worked = loop {
+            tokio::select! {
+                worked = &mut work => break worked,
+                done = &mut animation, if ready.is_none() => ready = Some(done),
+            }
+        };
+        let animation = match ready {
+            Some(animation) => animation,
+            None if self.gateway.is_some() => animation.await,
+            None => tokio::time::timeout(PATIENCE, animation)
+                .await
+                .ok()
+                .flatten(),
+        };
+        (worked, animation)
     }
 
     /// Counts it in and gives it a place, unless it is off, stopped, or its queue is full.

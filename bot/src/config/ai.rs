@@ -8,7 +8,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::duration;
-use crate::ai::{Bound, Quota};
+use crate::ai::{Bound, Hour, Quota, UNLIMITED};
 
 /// The model: where it is, its keys and their quotas.
 #[derive(Args, Clone, Debug)]
@@ -82,6 +82,10 @@ pub struct AiConfig {
     #[arg(id = "ai_tokens_month", long = "ai-tokens-month", env = "CHATBOTLER_AI_TOKENS_MONTH", value_parser = quota, value_name = "N")]
     pub tokens_month: Option<u64>,
 
+    /// Length of the hour that quotas go by, to see within a minute what an hour brings
+    #[arg(id = "ai_hour", long = "ai-hour", env = "CHATBOTLER_AI_HOUR", default_value = "1h", value_parser = duration, hide = true, value_name = "DURATION")]
+    pub hour: Duration,
+
     /// How long the model may think about one answer
     #[arg(id = "ai_timeout", long = "ai-timeout", env = "CHATBOTLER_AI_TIMEOUT", default_value = "15s", value_parser = duration, value_name = "DURATION")]
     pub timeout: Duration,
@@ -135,6 +139,7 @@ impl AiConfig {
                 requests: self.quota_month,
                 tokens: self.tokens_month,
             },
+            length: Hour::lasting(self.hour),
         }
     }
 }
@@ -158,6 +163,6 @@ fn base_url(text: &str) -> Result<String, &'static str> {
 fn quota(text: &str) -> Result<u64, &'static str> {
     text.parse()
         .ok()
-        .filter(|n| (1..=1_000_000_000_000).contains(n))
+        .filter(|n| (1..=UNLIMITED).contains(n))
         .ok_or("write a number from 1, or leave the option away for no limit")
 }

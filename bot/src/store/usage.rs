@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Operation, Store, StoreError};
-use crate::ai::{Quota, Usage, Used, Window};
+use crate::ai::{Hour, Quota, Usage, Used, Window};
 
 /// Two months and a bit: hours and months that are over are of no use to anybody.
 const KEPT_MS: i64 = 63 * 24 * 3_600_000;
@@ -52,7 +52,7 @@ impl Store {
                     && sqlx::query(RESERVE)
                         .bind(key)
                         .bind(window.name())
-                        .bind(window.start(now))
+                        .bind(window.start(now, quota.length))
                         .bind(integer(tokens))
                         .bind(bound.requests.map_or(i64::MAX, integer))
                         .bind(bound.tokens.map_or(i64::MAX, integer))
@@ -64,7 +64,7 @@ impl Store {
                     let requests: Option<i64> = sqlx::query_scalar(REQUESTS)
                         .bind(key)
                         .bind(window.name())
-                        .bind(window.start(now))
+                        .bind(window.start(now, quota.length))
                         .fetch_optional(&mut *transaction)
                         .await?;
                     transaction.rollback().await?;
@@ -84,6 +84,7 @@ impl Store {
     pub(crate) async fn settle_usage(
         &self,
         key: &str,
+        hour: Hour,
         reserved_at: i64,
         reserved: u64,
         tokens: u64,
@@ -93,7 +94,7 @@ impl Store {
                 sqlx::query(SETTLE)
                     .bind(key)
                     .bind(window.name())
-                    .bind(window.start(reserved_at))
+                    .bind(window.start(reserved_at, hour))
                     .bind(integer(tokens) - integer(reserved))
                     .execute(&self.pool)
                     .await?;
@@ -104,7 +105,7 @@ impl Store {
     }
 
     /// What a key has asked for in the windows that hold `now`.
-    pub(crate) async fn usage(&self, key: &str, now: i64) -> Result<Usage, StoreError> {
+    pub(crate) async fn usage(&self, key: &str, hour: Hour, now: i64) -> Result<Usage, StoreError> {
         let mut usage = Usage::default();
         for window in Window::ALL {
             let row = sqlx::query(
@@ -112,7 +113,7 @@ impl Store {
             )
             .bind(key)
             .bind(window.name())
-            .bind(window.start(now))
+            .bind(window.start(now, hour))
             .fetch_optional(&self.pool);
             let row = self.run(Operation::Usage, row).await?;
             let Some(row) = row else { continue };
@@ -169,6 +170,7 @@ mod tests {
                 requests: Some(month),
                 tokens: None,
             },
+            ..Quota::default()
         }
     }
 
@@ -196,7 +198,7 @@ mod tests {
             );
         }
         // what was not granted is not counted, in neither window
-        let usage = store.usage("a", now).await.unwrap();
+        let usage = store.usage("a", Hour::default(), now).await.unwrap();
         assert_eq!((usage.hour.requests, usage.month.requests), (1, 3));
         now += 40 * 24 * 3_600_000;
         assert_eq!(
@@ -204,7 +206,10 @@ mod tests {
             Ok(())
         );
         store.prune_usage(now + KEPT_MS + 1).await.unwrap();
-        assert_eq!(store.usage("a", now).await.unwrap(), Usage::default());
+        assert_eq!(
+            store.usage("a", Hour::default(), now).await.unwrap(),
+            Usage::default()
+        );
     }
 
     #[tokio::test]
@@ -215,9 +220,12 @@ mod tests {
         assert_eq!(reserve(1001).await, TOO_LITTLE);
         assert_eq!(reserve(700).await, Ok(()));
         assert_eq!(reserve(301).await, TOO_LITTLE);
-        store.settle_usage("a", NOW, 700, 120).await.unwrap();
+        store
+            .settle_usage("a", Hour::default(), NOW, 700, 120)
+            .await
+            .unwrap();
         assert_eq!(reserve(301).await, Ok(()));
-        let usage = store.usage("a", NOW).await.unwrap();
+        let usage = store.usage("a", Hour::default(), NOW).await.unwrap();
         assert_eq!((usage.hour.tokens, usage.month.requests), (421, 2));
     }
 
@@ -241,7 +249,14 @@ mod tests {
                 .into_iter()
                 .filter(|a| *a.as_ref().unwrap() == Ok(()))
                 .count();
-            assert_eq!(one.usage("a", NOW).await.unwrap().hour.requests, 25);
+            assert_eq!(
+                one.usage("a", Hour::default(), NOW)
+                    .await
+                    .unwrap()
+                    .hour
+                    .requests,
+                25
+            );
         }
         assert_eq!(granted, 25);
     }

@@ -88,13 +88,25 @@ pub fn needs_own_cluster(trial: Trial) -> Trial {
 
 /// Runs the tests that the command line asks for, then ends the environment.
 pub fn run(trials: Vec<Trial>) -> ExitCode {
-    http::install_tls_provider();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    run_as(&arguments, trials, true)
+}
+
+/// As [`run`], never two at once: for tests that measure. They need few rights, so that these are all needed
+/// is for others to show.
+pub fn run_one_by_one(trials: Vec<Trial>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    run_as(&arguments, trials, false)
+}
+
+fn run_as(arguments: &Arguments, trials: Vec<Trial>, all_rights: bool) -> ExitCode {
+    http::install_tls_provider();
+    let conclusion = libtest_mimic::run(arguments, trials);
     let mut code = conclusion.exit_code();
     if let Some(Ok(environment)) = ENVIRONMENT.get() {
-        let whole = conclusion.num_filtered_out == 0 && conclusion.num_ignored == 0;
+        let whole = all_rights && conclusion.num_filtered_out == 0 && conclusion.num_ignored == 0;
         match rights_verdict(environment, whole) {
             Ok(said) => say(format!("rights: {said}")),
             Err(wrong) => {

@@ -28,6 +28,16 @@ pub struct Rate {
     pub most_wait: Duration,
 }
 
+/// The length of an hour, in seconds; it turns at multiples of that since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hour(pub u64);
+
+impl Default for Hour {
+    fn default() -> Self {
+        Self(3600)
+    }
+}
+
 /// All of it.
 #[derive(Debug, Clone, Default)]
 pub struct Behaviour {
@@ -37,6 +47,8 @@ pub struct Behaviour {
     pub delay: Duration,
     /// Requests that each key has in an hour: beyond them 429 with Retry-After and `insufficient_quota`.
     pub quota_hour: Option<u64>,
+    /// How many seconds such an hour has: 3600, but for those who play one.
+    pub hour: Hour,
     /// What each key has used of the hour that began then (Unix seconds).
     pub used: BTreeMap<String, (u64, u64)>,
     /// How many requests it takes at a time.
@@ -61,13 +73,14 @@ impl Behaviour {
         let Some(quota) = self.quota_hour else {
             return Ok(());
         };
-        let hour = now / 3600 * 3600;
+        let length = self.hour.0.max(1);
+        let hour = now / length * length;
         let (since, used) = self.used.entry(key.to_owned()).or_insert((hour, 0));
         if *since != hour {
             (*since, *used) = (hour, 0);
         }
         if *used >= quota {
-            return Err(hour + 3600 - now);
+            return Err(hour + length - now);
         }
         *used += 1;
         Ok(())
@@ -85,5 +98,14 @@ mod tests {
         assert_eq!(behaviour.take("a", 7260), Err(3540));
         assert_eq!(behaviour.take("b", 7260), Ok(()));
         assert_eq!(behaviour.take("a", 10_800), Ok(()));
+    }
+
+    #[test]
+    fn an_hour_may_be_played_in_a_minute() {
+        let mut behaviour = Behaviour::with_quota(1);
+        behaviour.hour = Hour(60);
+        assert_eq!(behaviour.take("a", 7200), Ok(()));
+        assert_eq!(behaviour.take("a", 7259), Err(1));
+        assert_eq!(behaviour.take("a", 7260), Ok(()));
     }
 }

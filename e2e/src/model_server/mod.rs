@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-pub use behaviour::{Behaviour, Mode, Rate};
+pub use behaviour::{Behaviour, Hour, Mode, Rate};
 
 /// One request, as it came.
 #[derive(Debug, Clone)]

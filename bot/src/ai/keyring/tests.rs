@@ -16,6 +16,7 @@ fn keyring(store: &Store, names: &[&str], hour: u64) -> (Keyring, Registry) {
             tokens: None,
         },
         month: Bound::default(),
+        ..Quota::default()
     };
     let mut registry = Registry::default();
     let metrics = AiMetrics::new(&mut registry);
@@ -57,7 +58,7 @@ async fn the_count_outlives_the_process_and_shows_from_the_first_look_on() {
         r#"bot_quota_used{key="only",window="hour"} 2.0"#,
         r#"bot_quota_limit{key="only",window="hour"} 3.0"#,
         r#"bot_quota_remaining{window="hour"} 1.0"#,
-        r#"bot_quota_remaining{window="month"} inf"#,
+        r#"bot_quota_remaining{window="month"} 1000000000000.0"#,
         r#"bot_key_state{key="only",state="ready"} 1"#,
         r#"bot_key_state{key="only",state="spent"} 0"#,
         "bot_ai_requests_started_total 0",
@@ -87,13 +88,17 @@ async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
             tokens: Some(1000),
         },
         month: Bound::default(),
+        ..Quota::default()
     };
     let keyring = Keyring::new(keys, quota, store, metrics);
     let now = now_ms();
     let Err(NoKey::Resting { until, spent }) = keyring.reserve(0, 1001, now).await else {
         panic!("it does not fit");
     };
-    assert_eq!((until, spent), (Window::Hour.end(now), true));
+    assert_eq!(
+        (until, spent),
+        (Window::Hour.end(now, Hour::default()), true)
+    );
     let first = keyring.reserve(0, 900, now).await.unwrap();
     assert!(keyring.reserve(0, 200, now).await.is_err());
     let tokens = Tokens {

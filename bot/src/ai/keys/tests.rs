@@ -9,12 +9,12 @@ const NINE: i64 = 1_795_251_600_000;
 /// When the first of the keys at rest is ready again; now, where one is.
 fn ready_at(keys: &Keys, now: i64) -> i64 {
     let until = |key| keys.rests_until(key, now).unwrap_or(now);
-    (0..keys.0.len()).map(until).min().unwrap_or(now)
+    (0..keys.standings.len()).map(until).min().unwrap_or(now)
 }
 
 #[test]
 fn the_next_is_used_when_the_quota_is_out_and_the_first_at_the_turn_of_the_hour() {
-    let mut keys = Keys::new(2);
+    let mut keys = Keys::new(2, Hour::default());
     let now = NINE + HOUR / 2;
     assert_eq!(keys.next(0, now), Some(0));
     keys.learn(0, Verdict::Spent(Window::Hour), now);
@@ -33,10 +33,10 @@ fn the_next_is_used_when_the_quota_is_out_and_the_first_at_the_turn_of_the_hour(
 
 #[test]
 fn a_key_spent_for_the_month_is_back_with_the_next() {
-    let mut keys = Keys::new(1);
+    let mut keys = Keys::new(1, Hour::default());
     keys.learn(0, Verdict::Spent(Window::Month), NINE);
     keys.learn(0, Verdict::Spent(Window::Hour), NINE);
-    let december = Window::Month.end(NINE);
+    let december = Window::Month.end(NINE, Hour::default());
     assert_eq!(ready_at(&keys, NINE), december);
     assert_eq!(keys.next(0, december - 1), None);
     assert_eq!(keys.next(0, december), Some(0));
@@ -44,7 +44,7 @@ fn a_key_spent_for_the_month_is_back_with_the_next() {
 
 #[test]
 fn a_refused_key_pauses_longer_each_time_and_a_success_forgives() {
-    let mut keys = Keys::new(1);
+    let mut keys = Keys::new(1, Hour::default());
     let mut now = NINE;
     for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
         keys.learn(0, Verdict::Refused, now);
@@ -67,7 +67,7 @@ fn a_limited_key_rests_as_long_as_the_api_says_within_reason() {
         (None, 5),
         (Some(Duration::MAX), 24 * 3600),
     ] {
-        let mut keys = Keys::new(1);
+        let mut keys = Keys::new(1, Hour::default());
         keys.learn(0, Verdict::Limited(pause), NINE);
         assert_eq!(ready_at(&keys, NINE), NINE + seconds * 1000);
         assert_eq!(keys.state(0, NINE), KeyState::Limited);
@@ -100,7 +100,7 @@ proptest! {
         count in 1_usize..4,
         quota in 1_u32..6,
     ) {
-        let mut keys = Keys::new(count);
+        let mut keys = Keys::new(count, Hour::default());
         let mut now = NINE;
         let mut used = std::collections::BTreeMap::<(usize, i64), u32>::new();
         for event in events {
@@ -115,7 +115,7 @@ proptest! {
                 Event::Ask => {
                     let mut from = 0;
                     while let Some(key) = keys.next(from, now) {
-                        let used = used.entry((key, Window::Hour.start(now))).or_default();
+                        let used = used.entry((key, Window::Hour.start(now, Hour::default()))).or_default();
                         if *used < quota {
                             *used += 1;
                             for before in 0..key {
@@ -136,7 +136,7 @@ proptest! {
             }
             prop_assert!(used.values().all(|&used| used <= quota));
             // at the turn of the hour whoever was only spent is back
-            let turn = Window::Hour.end(now);
+            let turn = Window::Hour.end(now, Hour::default());
             for key in 0..count {
                 prop_assert_ne!(keys.state(key, turn), KeyState::Spent);
             }

@@ -1,9 +1,14 @@
-//! A talk: with the model, else with the butler. Reduced: the smaller model, a shorter answer, no history.
+//! A talk: with the model, else with the butler. Reduced: the smaller model, a shorter answer, no history; and the model
+//! is not asked for what can be had without it, so that a quota of requests lasts longer.
 
-use super::memory::{history, remember};
+use super::memory::{forgot, history, remember};
 use super::{Context, Failure, MOST_ANSWER, Services, silent};
-use crate::ai::{Prompt, Task, fit, persona};
+use crate::ai::{OpenAi, Prompt, Silence, Task, fit, persona};
 use crate::features::Feature;
+use crate::store::now_ms;
+
+/// Keeps answers to talks apart from those to searches; nobody can type it, since cleaning takes it out.
+const KEPT: &str = "\u{1}talk";
 
 pub(super) async fn answer(
     services: &Services,
@@ -13,31 +18,67 @@ pub(super) async fn answer(
     let name = &context.message.author.name;
     let budget = context.flags.features.chat_budget;
     services.costs.chat(budget).perform().await;
-    let answer = match services.model.remote() {
-        None => persona::answer(text, name, budget),
+    let answered = match services.model.remote() {
+        None => Ok(persona::answer(text, name, budget)),
+        Some(openai) if context.reduced(Feature::AiChat) => {
+            sparing(services, openai, text, budget, context).await
+        }
         Some(openai) => {
-            let reduced = context.reduced(Feature::AiChat);
-            let past = if reduced {
-                Vec::new()
-            } else {
-                history(services, context).await
-            };
-            let prompt = Prompt::ask(Task::Talk, name, text, &past, budget, reduced);
-            let answered = openai.answer(&prompt, context.model_deadline()).await;
-            answered.map_err(|silence| {
-                let mut failure = silent(&silence, Feature::AiChat);
-                // small talk is the butler's own; he does not pass it off as more
-                let own = persona::small_talk(text, name).into_iter();
-                failure.text = failure
-                    .text
-                    .into_iter()
-                    .chain(own.map(|own| format!("Until then, from me alone: {own}")))
-                    .reduce(|said, own| format!("{said} {own}"));
-                failure
-            })?
+            let past = history(services, context).await;
+            let prompt = Prompt::ask(Task::Talk, name, text, &past, budget, false);
+            openai.answer(&prompt, context.model_deadline()).await
         }
     };
+    let answer = answered.map_err(|silence| failure(&silence, text, name))?;
     let answer = fit(&answer, MOST_ANSWER);
     remember(services, context, text, &answer).await;
     Ok(answer)
+}
+
+/// A pleasantry is the butler's, and what somebody has asked in the same words of late was answered already; both
+/// are told as what they are. Only the rest costs a request.
+async fn sparing(
+    services: &Services,
+    openai: &OpenAi,
+    text: &str,
+    budget: u32,
+    context: Context<'_>,
+) -> Result<String, Silence> {
+    if let Some(own) = persona::pleasantry(text, &context.message.author.name) {
+        return Ok(format!("{own} (From me alone; my larger mind is resting.)"));
+    }
+    let question = format!("{KEPT} {text}");
+    let now = now_ms();
+    let memory = services.memory;
+    let good = now.saturating_sub(memory.search_ttl_ms);
+    let kept = services.store.kept_answer(&question, good).await;
+    match kept {
+        Ok(Some(answer)) => {
+            return Ok(format!("From my notes, for I was asked the same: {answer}"));
+        }
+        Ok(None) => {}
+        Err(error) => forgot(&error),
+    }
+    // nobody's name and nothing of a conversation: the answer may become somebody else's
+    let prompt = Prompt::ask(Task::Talk, "", text, &[], budget, true);
+    let answer = openai.answer(&prompt, context.model_deadline()).await?;
+    let answer = fit(&answer, MOST_ANSWER);
+    let oldest = now.saturating_sub(memory.search_kept_ms());
+    let kept = services.store.keep_answer(&question, &answer, now, oldest);
+    if let Err(error) = kept.await {
+        forgot(&error);
+    }
+    Ok(answer)
+}
+
+/// Small talk is the butler's own; he does not pass it off as more.
+fn failure(silence: &Silence, text: &str, name: &str) -> Failure {
+    let mut failure = silent(silence, Feature::AiChat);
+    let own = persona::small_talk(text, name).into_iter();
+    failure.text = failure
+        .text
+        .into_iter()
+        .chain(own.map(|own| format!("Until then, from me alone: {own}")))
+        .reduce(|said, own| format!("{said} {own}"));
+    failure
 }

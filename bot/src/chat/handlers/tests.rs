@@ -165,6 +165,29 @@ async fn a_talk_knows_its_own_past_unless_reduced() {
 }
 
 #[tokio::test]
+async fn a_reduced_talk_asks_for_no_more_than_it_must() {
+    let (services, told) = services().await;
+    let say = async |text, reduced| say(&services, Door::Page, "here", text, reduced).await;
+    let reduced = &["ai-chat"][..];
+    // what was answered with a name and a past is nobody else's
+    assert_eq!(say("What is tea?", &[]).await, "answer 1");
+    assert_eq!(say("What is tea?", reduced).await, "answer 2");
+    assert!(!last(&told)[1].1.contains("Ann"));
+    let again = say("what is  TEA?", reduced).await;
+    assert!(
+        again.contains("my notes") && again.ends_with("answer 2"),
+        "{again}"
+    );
+    let own = say("Good morning!", reduced).await;
+    assert!(own.contains("me alone"), "{own}");
+    assert_eq!(told.lock().unwrap().len(), 2);
+    // a search for the same is another thing, and all is back with the feature
+    assert_eq!(say("!search What is tea?", reduced).await, "answer 3");
+    assert_eq!(say("What is tea?", &[]).await, "answer 4");
+    assert_eq!(say("Good morning!", &[]).await, "answer 5");
+}
+
+#[tokio::test]
 async fn a_summary_is_of_this_conversation_and_all_data() {
     let (services, told) = services().await;
     let nothing = say(&services, Door::Page, "here", "!summary", &[]).await;

@@ -113,7 +113,9 @@ impl Lock {
             .filter(|(since, _)| now.duration_since(*since) < MINUTE)
             .unwrap_or((now, 0));
         if count >= WRONG {
-            return Err(LoginError::TooMany(MINUTE - now.duration_since(since)));
+            return Err(LoginError::TooMany(
+                MINUTE.saturating_sub(now.duration_since(since)),
+            ));
         }
         if self.fits(secret) {
             return Ok(());

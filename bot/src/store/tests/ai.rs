@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::super::*;
-use crate::ai::{Bound, Quota, Turn, Window};
+use crate::ai::{Bound, Hour, Quota, Turn, Window};
 
 const NOW: i64 = 1_795_253_400_000;
 
@@ -15,6 +15,7 @@ pub(super) async fn usage(one: Store, two: Store) {
     let quota = Quota {
         hour: bound(25, 10_000),
         month: bound(40, 1_000_000),
+        ..Quota::default()
     };
     let mut now = NOW;
     for expected in [25, 15, 0] {
@@ -30,7 +31,10 @@ pub(super) async fn usage(one: Store, two: Store) {
             }
         }
         assert_eq!(granted, expected);
-        let (a, b) = (one.usage("a", now).await, two.usage("a", now).await);
+        let (a, b) = (
+            one.usage("a", Hour::default(), now).await,
+            two.usage("a", Hour::default(), now).await,
+        );
         let (a, b) = (a.unwrap(), b.unwrap());
         assert_eq!((a, a.hour.requests), (b, expected));
         assert_eq!(a.hour.tokens, 10 * expected);
@@ -46,10 +50,26 @@ pub(super) async fn usage(one: Store, two: Store) {
         .await
         .unwrap()
         .unwrap();
-    two.settle_usage("b", NOW, 9000, 7).await.unwrap();
-    assert_eq!(one.usage("b", NOW).await.unwrap().month.tokens, 7);
+    two.settle_usage("b", Hour::default(), NOW, 9000, 7)
+        .await
+        .unwrap();
+    assert_eq!(
+        one.usage("b", Hour::default(), NOW)
+            .await
+            .unwrap()
+            .month
+            .tokens,
+        7
+    );
     two.prune_usage(NOW + 100 * 24 * 3_600_000).await.unwrap();
-    assert_eq!(one.usage("b", NOW).await.unwrap().month.requests, 0);
+    assert_eq!(
+        one.usage("b", Hour::default(), NOW)
+            .await
+            .unwrap()
+            .month
+            .requests,
+        0
+    );
 }
 
 pub(super) async fn history(one: Store, two: Store) {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use brownout::api::BotDegradationPolicySpec;
+use brownout::policy::from_spec;
 use e2e::bot::executable;
 use e2e::model_server::{Behaviour, Mode, ModelServer, Rate};
 use e2e::run_dir::RunDir;
@@ -222,5 +224,20 @@ pub(super) async fn capacity(_run: Arc<RunDir>) -> Result<()> {
     assert!(text.contains("16.7 times the quota of 900"), "{text}");
     let value: Value = serde_json::from_str(&ask(&["-o", "json"])?)?;
     assert_eq!(value["month"]["times"], 16.7);
+    suggested(value["policy"].as_str().context("no policy")?)
+}
+
+/// The operator takes what is suggested, once it is told the features.
+fn suggested(policy: &str) -> Result<()> {
+    let mut policy: Value = serde_saphyr::from_str(policy)?;
+    policy["spec"]["features"] = json!([
+        {"name": "search", "tier": "Important", "values": {"enabled": 2, "reduced": 1, "disabled": 0}},
+        {"name": "ai-chat", "tier": "Important", "values": {"enabled": 512, "reduced": 96, "disabled": 0}},
+        {"name": "deep-answers", "tier": "Luxury"},
+    ]);
+    let spec: BotDegradationPolicySpec = serde_json::from_value(policy["spec"].take())?;
+    let policy = from_spec("bots", "quota", &spec)
+        .map_err(|violations| anyhow::anyhow!("{violations:?}"))?;
+    assert_eq!(policy.levels.len(), 3);
     Ok(())
 }
