@@ -32,19 +32,6 @@ use visit::Visit;
 
 /// Answers messages.
 pub(crate) struct Chat {
-    flags: Arc<FlagStore>,
-    metrics: Arc<Metrics>,
-    pools: Arc<Pools>,
-    services: Arc<Services>,
-    manners: Arc<Manners>,
-    logs: Logs,
-    deadline: Duration,
-    /// To those who do the work, where that is not this process.
-    gateway: Option<Arc<Gateway>>,
-}
-
-/// What [`Chat`] is made of.
-pub(crate) struct Parts {
     pub(crate) flags: Arc<FlagStore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) pools: Arc<Pools>,
@@ -53,33 +40,11 @@ pub(crate) struct Parts {
     pub(crate) logs: Logs,
     /// How long an answer may take.
     pub(crate) deadline: Duration,
+    /// To those who do the work, where that is not this process.
     pub(crate) gateway: Option<Arc<Gateway>>,
 }
 
 impl Chat {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            flags,
-            metrics,
-            pools,
-            services,
-            manners,
-            logs,
-            deadline,
-            gateway,
-        } = parts;
-        Self {
-            flags,
-            metrics,
-            pools,
-            services,
-            manners,
-            logs,
-            deadline,
-            gateway,
-        }
-    }
-
     /// Answers one message, by the flags as they are now. Where there is no reply, nothing is to be said:
     /// the message asked for that, or its person was told already to wait.
     ///

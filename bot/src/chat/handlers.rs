@@ -162,4 +162,29 @@ pub(crate) async fn animation(services: &Services, reduced: bool) -> Result<Anim
 }
 
 #[cfg(test)]
+impl Services {
+    /// Of these options, with a store in memory and without Discord.
+    pub(crate) async fn of(
+        config: &crate::config::Config,
+        registry: &mut prometheus_client::registry::Registry,
+    ) -> Self {
+        let store = Store::of("sqlite::memory:").await.unwrap();
+        let outbound = crate::outbound::OutboundMetrics::new(registry, &[crate::ai::DEPENDENCY]);
+        let model = Model::open(&config.ai, &store, registry, &outbound).unwrap();
+        let stops = crate::stops::StopMetrics::new(registry);
+        let activity = crate::activity::ActivityMetrics::new(registry);
+        Self {
+            stops: Arc::new(Stops::new(store.clone(), stops).await),
+            activity: Arc::new(Activity::new(store.clone(), activity)),
+            reboot: Reboot::default(),
+            store,
+            costs: Costs::new(&config.load, 1.0),
+            model: Arc::new(model),
+            memory: Memory::new(&config.ai),
+            guild: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests;

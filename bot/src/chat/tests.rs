@@ -1,19 +1,11 @@
 use prometheus_client::registry::Registry;
 
 use super::*;
-use crate::activity::{Activity, ActivityMetrics};
-use crate::ai::{DEPENDENCY, Model};
-use crate::chat::handlers::Memory;
-use crate::chat::handlers::moderation::Reboot;
 use crate::config::Config;
 use crate::features::Features;
 use crate::message::{Author, Place as Where};
 use crate::metrics::render;
-use crate::outbound::OutboundMetrics;
 use crate::pools::PerTier;
-use crate::stops::{StopMetrics, Stops};
-use crate::store::Store;
-use crate::work::Costs;
 
 /// A chat with two workers per tier, and its metrics.
 async fn chat(options: &[&str]) -> (Chat, Registry) {
@@ -26,23 +18,9 @@ async fn chat(options: &[&str]) -> (Chat, Registry) {
         important: 2,
         luxury: 2,
     };
-    let store = Store::of("sqlite::memory:").await.unwrap();
-    let outbound = OutboundMetrics::new(&mut registry, &[DEPENDENCY]);
-    let model = Model::open(&config.ai, &store, &mut registry, &outbound).unwrap();
-    let stops = StopMetrics::new(&mut registry);
-    let activity = ActivityMetrics::new(&mut registry);
-    let services = Services {
-        stops: Arc::new(Stops::new(store.clone(), stops).await),
-        activity: Arc::new(Activity::new(store.clone(), activity)),
-        reboot: Reboot::default(),
-        store,
-        costs: Costs::new(&config.load, 1.0),
-        model: Arc::new(model),
-        memory: Memory::new(&config.ai),
-        guild: None,
-    };
+    let services = Services::of(&config, &mut registry).await;
     let manners = Manners::new(&config.manners, &mut registry);
-    let chat = Chat::new(Parts {
+    let chat = Chat {
         flags: Arc::new(FlagStore::new(
             &[],
             Features::ALL_ENABLED,
@@ -55,7 +33,7 @@ async fn chat(options: &[&str]) -> (Chat, Registry) {
         logs: Logs::new(&config.logs).unwrap(),
         deadline: config.pools.deadline,
         gateway: None,
-    });
+    };
     (chat, registry)
 }
 

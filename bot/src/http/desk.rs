@@ -73,8 +73,7 @@ impl Desk {
     }
 
     /// Whether a program brought the secret itself; a wrong one is told so, and not too many of them.
-    #[allow(clippy::result_large_err)] // a response, made once per request
-    pub(super) fn trusts(&self, headers: &HeaderMap) -> Result<bool, Response> {
+    pub(super) fn trusts(&self, headers: &HeaderMap) -> Result<bool, Box<Response>> {
         let brought = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -84,7 +83,7 @@ impl Desk {
         };
         match lock.check(brought, Instant::now()) {
             Ok(()) => Ok(true),
-            Err(error) => Err(self.turned_away(&error)),
+            Err(error) => Err(Box::new(self.turned_away(&error))),
         }
     }
 

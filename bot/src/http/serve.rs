@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_are_bounded_and_their_places_given_back() {
-        let (listener, router, limits) = start(1, Duration::from_secs(60)).await;
+        let (listener, router, limits) = start(1, Duration::from_mins(1)).await;
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served: JoinHandle<()> = tokio::spawn(serve(

@@ -59,7 +59,7 @@ pub(super) async fn chat(
     }
     let moderator = match app.web.desk.trusts(&headers) {
         Ok(moderator) => moderator,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let message = Message {
         id: new_id(),

@@ -10,9 +10,9 @@ use super::Given;
 use super::flags::{follow, sources};
 use crate::activity::{Activity, ActivityMetrics};
 use crate::ai::{self, Model};
+use crate::chat::Chat;
 use crate::chat::handlers::moderation::Reboot;
 use crate::chat::handlers::{Memory, Services};
-use crate::chat::{Chat, Parts};
 use crate::config::{Config, PoolsConfig, Role};
 use crate::deliver::Deliver;
 use crate::discord::{Discord, DiscordMetrics};
@@ -104,7 +104,7 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
     let gateway = jobs
         .as_mut()
         .and_then(|jobs| jobs.gateway(store.clone(), doors));
-    let chat = Arc::new(Chat::new(Parts {
+    let chat = Arc::new(Chat {
         flags: Arc::clone(&flags),
         metrics: Arc::clone(&metrics),
         pools: Arc::new(pools(&config.pools, &metrics)),
@@ -113,7 +113,7 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
         logs: Logs::new(&config.logs)?,
         deadline: config.pools.deadline,
         gateway,
-    }));
+    });
     let app = App {
         chat: Arc::clone(&chat),
         flags,

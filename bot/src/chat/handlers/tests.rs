@@ -12,13 +12,9 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::activity::ActivityMetrics;
-use crate::ai::DEPENDENCY;
 use crate::config::Config;
 use crate::features::Features;
 use crate::message::{Author, Door, Place};
-use crate::outbound::OutboundMetrics;
-use crate::stops::StopMetrics;
 
 type Told = Arc<Mutex<Vec<Value>>>;
 
@@ -46,22 +42,7 @@ async fn services() -> (Services, Told) {
         "--ai-small-model=small",
     ];
     let config = Config::parse_from(options);
-    let store = Store::of("sqlite::memory:").await.unwrap();
-    let mut registry = Registry::default();
-    let outbound = OutboundMetrics::new(&mut registry, &[DEPENDENCY]);
-    let model = Model::open(&config.ai, &store, &mut registry, &outbound).unwrap();
-    let stops = StopMetrics::new(&mut registry);
-    let activity = ActivityMetrics::new(&mut registry);
-    let services = Services {
-        stops: Arc::new(Stops::new(store.clone(), stops).await),
-        activity: Arc::new(Activity::new(store.clone(), activity)),
-        reboot: Reboot::default(),
-        store,
-        costs: Costs::new(&config.load, 1.0),
-        model: Arc::new(model),
-        memory: Memory::new(&config.ai),
-        guild: None,
-    };
+    let services = Services::of(&config, &mut Registry::default()).await;
     (services, told)
 }
 
