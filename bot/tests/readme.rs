@@ -12,7 +12,15 @@ use common::start;
 
 const README: &str = include_str!("../README.md");
 /// Of other programs that it tells how to use.
-const OTHERS: [&str; 3] = ["--release", "--jetstream", "--store_dir"];
+const OTHERS: [&str; 7] = [
+    "--release",
+    "--workspace",
+    "--features",
+    "--bins",
+    "--test",
+    "--jetstream",
+    "--store_dir",
+];
 /// A model and a source of flags, so that their series are there too.
 const MUCH: [&str; 3] = [
     "--ai-url=http://127.0.0.1:9/v1",

@@ -27,7 +27,7 @@ fn blocks() -> Vec<String> {
 /// The block that holds this.
 fn block_with(text: &str) -> String {
     let found = blocks().into_iter().find(|block| block.contains(text));
-    found.unwrap_or_else(|| panic!("no block holds {text}"))
+    found.expect("the README has the block")
 }
 
 /// The words after the bot's name, if that is what a line runs.
