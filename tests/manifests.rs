@@ -13,8 +13,9 @@ use brownout::prometheus::signals::signal_queries;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
@@ -84,6 +85,11 @@ fn check(document: &Value) -> Result<(), String> {
         "Role" => known::<Role>(document),
         "RoleBinding" => known::<RoleBinding>(document),
         "Deployment" => known::<Deployment>(document),
+        "StatefulSet" => known::<StatefulSet>(document),
+        "HorizontalPodAutoscaler" => known::<HorizontalPodAutoscaler>(document),
+        "PersistentVolumeClaim" => known::<PersistentVolumeClaim>(document),
+        // Prometheus Operator's: promtool reads the rules in a test of their own
+        "PrometheusRule" | "PodMonitor" | "Probe" => Ok(()),
         "PodDisruptionBudget" => known::<PodDisruptionBudget>(document),
         "NetworkPolicy" => known::<NetworkPolicy>(document),
         "ValidatingAdmissionPolicy" => known::<ValidatingAdmissionPolicy>(document),
@@ -143,11 +149,13 @@ fn kustomizations_list_what_is_there() {
     for kustomization in kustomizations {
         let folder = kustomization.parent().expect("a folder");
         let content = &documents(&kustomization)[0];
-        let listed: Vec<_> = ["resources", "configurations"]
+        let list = |field: &str| content[field].as_array().into_iter().flatten();
+        let patches = list("patches").filter_map(|patch| patch["path"].as_str());
+        let listed: Vec<_> = ["resources", "configurations", "components"]
             .into_iter()
-            .filter_map(|field| content[field].as_array())
-            .flatten()
+            .flat_map(list)
             .filter_map(Value::as_str)
+            .chain(patches)
             .collect();
         for file in files(folder) {
             let name = file.file_name().and_then(|name| name.to_str());
@@ -297,7 +305,11 @@ fn every_rule_names_the_code_that_needs_it() {
     let base = files(&folder("manifests/base")).into_iter();
     let base = base.filter(|path| *path != folder(FOR_PEOPLE));
     let mut seen = 0;
-    for path in base.chain([folder("manifests/examples/chatbotler.yaml")]) {
+    let bots = [
+        "manifests/examples/chatbotler.yaml",
+        "manifests/chatbotler/common/flags-role.yaml",
+    ];
+    for path in base.chain(bots.map(folder)) {
         let documents = documents(&path);
         let written = documents.iter().filter_map(|it| it["rules"].as_array());
         let written: usize = written.map(Vec::len).sum();

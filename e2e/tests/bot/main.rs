@@ -3,6 +3,7 @@
 mod alone;
 mod discord;
 mod jobs;
+mod manifests;
 mod model;
 mod mount;
 mod page;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         alone::tests(),
         discord::tests(),
         jobs::tests(),
+        manifests::tests(),
         model::tests(),
         page::tests(),
         store::tests(),
