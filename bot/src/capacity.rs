@@ -238,6 +238,11 @@ fn policy() -> String {
     query: min(bot_quota_exhausted_in_seconds)
   - name: quota-left
     query: min(bot_quota_remaining)
+  features:
+  - {{name: deep-answers, tier: Luxury}}
+  - {{name: summaries, tier: Luxury}}
+  - {{name: search, tier: Important, values: {{enabled: 2, reduced: 1, disabled: 0}}}}
+  - {{name: ai-chat, tier: Important, values: {{enabled: 512, reduced: 96, disabled: 0}}}}
   levels:
   - name: save-quota
     when:

@@ -227,14 +227,9 @@ pub(super) async fn capacity(_run: Arc<RunDir>) -> Result<()> {
     suggested(value["policy"].as_str().context("no policy")?)
 }
 
-/// The operator takes what is suggested, once it is told the features.
+/// The operator takes what is suggested.
 fn suggested(policy: &str) -> Result<()> {
     let mut policy: Value = serde_saphyr::from_str(policy)?;
-    policy["spec"]["features"] = json!([
-        {"name": "search", "tier": "Important", "values": {"enabled": 2, "reduced": 1, "disabled": 0}},
-        {"name": "ai-chat", "tier": "Important", "values": {"enabled": 512, "reduced": 96, "disabled": 0}},
-        {"name": "deep-answers", "tier": "Luxury"},
-    ]);
     let spec: BotDegradationPolicySpec = serde_json::from_value(policy["spec"].take())?;
     let policy = from_spec("bots", "quota", &spec)
         .map_err(|violations| anyhow::anyhow!("{violations:?}"))?;
