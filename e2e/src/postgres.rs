@@ -30,12 +30,23 @@ pub struct Postgres {
     name: String,
     folder: PathBuf,
     port: Port,
+    /// A second address of this machine where it listens: the one that pods see.
+    also_at: Option<String>,
     process: Mutex<Option<Process>>,
 }
 
 impl Postgres {
     /// Makes a new server and waits until it answers.
     pub async fn start(run: &RunDir, name: &str) -> Result<Self> {
+        Self::start_at(run, name, None).await
+    }
+
+    /// As [`Self::start`], reached at this address of the machine too, by whoever knows the password.
+    pub async fn start_also_at(run: &RunDir, name: &str, address: &str) -> Result<Self> {
+        Self::start_at(run, name, Some(address.to_owned())).await
+    }
+
+    async fn start_at(run: &RunDir, name: &str, also_at: Option<String>) -> Result<Self> {
         let folder = run.subfolder(name)?;
         let password = folder.join("password");
         std::fs::write(&password, PASSWORD)?;
@@ -49,9 +60,16 @@ impl Postgres {
             name: name.to_owned(),
             folder,
             port: Port::reserve()?,
+            also_at,
             process: Mutex::default(),
         };
         server.make(&password)?;
+        if server.also_at.is_some() {
+            let rules = server.data().join("pg_hba.conf");
+            let mut text = std::fs::read_to_string(&rules)?;
+            text.push_str("host all all 0.0.0.0/0 scram-sha-256\n");
+            std::fs::write(&rules, text)?;
+        }
         server.start_again(run).await?;
         Ok(server)
     }
@@ -91,7 +109,7 @@ impl Postgres {
             .arg("-p")
             .arg(self.port.number().to_string())
             .arg("-c")
-            .arg("listen_addresses=127.0.0.1")
+            .arg(format!("listen_addresses={}", self.addresses()))
             .arg("-c")
             .arg("shared_buffers=16MB")
             .env("LC_ALL", "C");
@@ -99,6 +117,11 @@ impl Postgres {
         process.await_ready(READY, || self.answers()).await?;
         *self.process() = Some(process);
         Ok(())
+    }
+
+    fn addresses(&self) -> String {
+        let also = self.also_at.iter().map(|address| format!(",{address}"));
+        ["127.0.0.1".to_owned()].into_iter().chain(also).collect()
     }
 
     async fn answers(&self) -> Result<Option<()>> {
@@ -141,6 +164,12 @@ impl Postgres {
             "postgres://{USER}:{PASSWORD}@{}/postgres",
             self.port.address()
         )
+    }
+
+    /// The same for pods.
+    pub fn url_at(&self, address: &str) -> String {
+        let port = self.port.number();
+        format!("postgres://{USER}:{PASSWORD}@{address}:{port}/postgres")
     }
 
     /// The password in that URL, which no log may hold.

@@ -6,6 +6,7 @@ mod cleanup;
 mod pods;
 mod services;
 mod shipped;
+mod split;
 mod support;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
             services::tests(),
             autoscaler::tests(),
             shipped::tests(),
+            split::tests(),
             cleanup::tests(),
         ]
         .into_iter()

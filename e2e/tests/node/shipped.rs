@@ -223,7 +223,7 @@ async fn is_replaced(ctx: Ctx) -> Result<()> {
 }
 
 /// One installation for the whole cluster, of as many as the base asks for; the bot's image is there as well.
-async fn operator(ctx: &Ctx) -> Result<()> {
+pub(crate) async fn operator(ctx: &Ctx) -> Result<()> {
     static OPERATOR: OnceCell<()> = OnceCell::const_new();
     let environment: &Environment = ctx.environment();
     let install = || async {
@@ -253,7 +253,7 @@ async fn start_bot(ctx: &Ctx, change: impl Fn(&mut serde_json::Value)) -> Result
     await_available(ctx, "chatbotler-core-worker", 2).await
 }
 
-async fn restrict(ctx: &Ctx) -> Result<()> {
+pub(crate) async fn restrict(ctx: &Ctx) -> Result<()> {
     let labels =
         json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     let namespaces: Api<Namespace> = Api::all(ctx.client());
@@ -265,7 +265,7 @@ async fn restrict(ctx: &Ctx) -> Result<()> {
 }
 
 /// A list of named things (`env`, `volumes`) without this one.
-fn drop_named(list: &mut serde_json::Value, name: &str) {
+pub(crate) fn drop_named(list: &mut serde_json::Value, name: &str) {
     if let Some(items) = list.as_array_mut() {
         items.retain(|item| item["name"] != name);
     }
@@ -277,7 +277,7 @@ fn policy(ctx: &Ctx, scale: &str) -> String {
         .replace("SCALE\n", &format!("{scale}\n"))
 }
 
-async fn status(pod: &ReadyPod) -> Result<Status> {
+pub(crate) async fn status(pod: &ReadyPod) -> Result<Status> {
     let text = http::get_text(&format!("http://{}/status", pod.at(BOT_PORT))).await?;
     Ok(serde_json::from_str(&text)?)
 }
