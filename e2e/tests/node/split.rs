@@ -1,7 +1,7 @@
-//! Do the bot's own manifests hold in real pods: gateways and workers with NATS between them and one PostgreSQL?
+//! Do the bot's own manifests hold in real pods: gateways and workers with NATS between them and one `PostgreSQL`?
 //!
-//! Two things are not as shipped, since this cluster has nobody who makes volumes: where a PersistentVolumeClaim
-//! is asked for there is an emptyDir, and PostgreSQL, which the manifests expect to be there, is a process beside the node.
+//! Two things are not as shipped, since this cluster has nobody who makes volumes: where a `PersistentVolumeClaim`
+//! is asked for there is an `emptyDir`, and `PostgreSQL`, which the manifests expect to be there, is a process beside the node.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
