@@ -14,7 +14,7 @@ use crate::ai::{Bound, Hour, Quota, UNLIMITED};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
 pub struct AiConfig {
-    /// Base URL of an endpoint that speaks the OpenAI protocol [default: none, a butler answers by rules]
+    /// Base URL of an endpoint that speaks the OpenAI protocol [default: a butler, by rules]
     ///
     /// As in https://api.openai.com/v1; one of your own will do as well.
     #[arg(
