@@ -125,7 +125,8 @@ async fn await_series(bot: &Bot, name: &str, value: f64) -> Result<()> {
 
 async fn stop_survives(run: &RunDir, url: &str) -> Result<()> {
     let bot = Bot::alone(run, "before", &options(url)).await?;
-    ensure!(outcome(&bot, "!stop", "wrong").await? == "denied");
+    ensure!(say(&bot, "!stop", "wrong").await?.0 == 401);
+    ensure!(outcome(&bot, "!stop", "").await? == "denied");
     ensure!(outcome(&bot, "Hello!", "").await? == "ok");
     ensure!(outcome(&bot, "!stop for the night", TOKEN).await? == "ok");
     bot.kill()?;
@@ -236,7 +237,8 @@ async fn two_replicas(run: Arc<RunDir>) -> Result<()> {
 
 async fn reboots(run: Arc<RunDir>) -> Result<()> {
     let bot = Bot::alone(&run, "bot", &options(&sqlite(&run))).await?;
-    ensure!(outcome(&bot, "!reboot", "wrong").await? == "denied");
+    ensure!(say(&bot, "!reboot", "wrong").await?.0 == 401);
+    ensure!(outcome(&bot, "!reboot", "").await? == "denied");
     let (status, reply) = say(&bot, "!reboot", TOKEN).await?;
     ensure!(status == 200, "{reply}");
     let ended = tokio::time::timeout(SOON, bot.exited()).await?;
