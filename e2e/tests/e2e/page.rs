@@ -58,11 +58,14 @@ async fn is_kind(ctx: Ctx, screen: Screen) -> Result<()> {
         shorter.contains("shorter"),
         "the answer says that it is short: {shorter}"
     );
+    // what was thrown before may take its time to fall on a busy machine
+    await_condition("the last confetti to be gone", SOON, || async {
+        Ok((moving(&browser).await? == json!(0)).then_some(()))
+    })
+    .await?;
     say(&browser, "!ping").await?;
     await_answer(&browser, 4).await?;
-    let still = browser
-        .script("return document.querySelectorAll('.confetti, .dots').length")
-        .await?;
+    let still = moving(&browser).await?;
     assert_eq!(still, json!(0), "nothing moves while animations are off");
     looks_right(&browser, "degraded").await?;
 
@@ -81,6 +84,12 @@ async fn is_kind(ctx: Ctx, screen: Screen) -> Result<()> {
     let kind = await_answer(&browser, 6).await?;
     assert!(kind.contains("try again"), "{kind}");
     looks_right(&browser, "away").await
+}
+
+/// How many things move.
+async fn moving(browser: &Browser) -> Result<serde_json::Value> {
+    let count = "return document.querySelectorAll('.confetti, .dots').length";
+    browser.script(count).await
 }
 
 /// As a person does: into the field, then Enter.
