@@ -7,7 +7,7 @@
 //! - [`environment`] brings all of it up; [`cluster`], [`prometheus`], [`operator`] and
 //!   [`exporter`] are its parts
 //! - [`node`] runs real pods, for those who need them, from an [`image`]
-//! - [`bot`] is the bot that is degraded, [`postgres`] what it remembers with, [`browser`] shows its page, [`load`] keeps it busy
+//! - [`bot`] is the bot that is degraded, [`postgres`] what it remembers with, [`browser`] shows its [`page`], [`load`] keeps it busy
 //! - [`model_server`] stands in for the paid API that the bot asks
 //! - [`shipped`] gives the manifests and images of the checkout, [`pods`] looks after what runs from them
 //! - [`discord`] stands in for what cannot be had here
@@ -45,6 +45,7 @@ mod namespaces;
 pub mod nats;
 pub mod node;
 pub mod operator;
+pub mod page;
 pub mod partition;
 pub mod paths;
 mod pids;

@@ -1,11 +1,11 @@
 //! The bot's own page in a real browser, on a phone and on a desktop.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use e2e::bot::Bot;
 use e2e::browser::{Browser, Screen};
+use e2e::page::{ENTER, SOON, await_answer, await_text, looks_right, say};
 use e2e::run_dir::RunDir;
 use e2e::wait::await_condition;
 use libtest_mimic::Trial;
@@ -14,11 +14,8 @@ use serde_json::{Value, json};
 use crate::mount::Mount;
 use crate::support::trial;
 
-/// On a busy machine, a browser takes its time.
-const SOON: Duration = Duration::from_secs(60);
 const SECRET: &str = "only for this test";
-const ENTER: char = '\u{e007}'; // in WebDriver's alphabet
-const TAB: char = '\u{e004}';
+const TAB: char = '\u{e004}'; // in WebDriver's alphabet
 
 pub(crate) fn tests() -> Vec<Trial> {
     [("phone", Screen::Phone), ("desktop", Screen::Desktop)]
@@ -214,11 +211,6 @@ async fn can_be_used(run: Arc<RunDir>, screen: Screen) -> Result<()> {
     quiet(&browser).await
 }
 
-/// As a person does: into the field, then Enter.
-async fn say(browser: &Browser, message: &str) -> Result<()> {
-    type_into(browser, "#message", message).await
-}
-
 async fn type_into(browser: &Browser, selector: &str, text: &str) -> Result<()> {
     let field = browser.find(selector).await?;
     field.send_keys(&format!("{text}{ENTER}")).await?;
@@ -244,30 +236,6 @@ async fn order(browser: &Browser, what: &str, clicks: u32) -> Result<()> {
     Ok(())
 }
 
-/// The text of the `count`-th answer after the greeting, once it is more than the promise of one.
-async fn await_answer(browser: &Browser, count: usize) -> Result<String> {
-    await_condition(&format!("answer {count}"), SOON, || async {
-        let promised = browser.texts("#log .waiting").await?;
-        let said = browser.texts("#log li.bot").await?;
-        match said.get(count) {
-            Some(text) if promised.is_empty() => Ok(Some(text.clone())),
-            _ => bail!("so far: {said:?}"),
-        }
-    })
-    .await
-}
-
-async fn await_text(browser: &Browser, selector: &str, wanted: &str) -> Result<()> {
-    await_condition(&format!("{selector} to say {wanted}"), SOON, || async {
-        let said = browser.texts(selector).await?.join(" ");
-        if said == wanted {
-            return Ok(Some(()));
-        }
-        bail!("it says {said:?}")
-    })
-    .await
-}
-
 async fn await_visible(browser: &Browser, selector: &str) -> Result<()> {
     await_condition(&format!("{selector} to be seen"), SOON, || async {
         Ok(browser.is_visible(selector).await?.then_some(()))
@@ -290,26 +258,6 @@ async fn sideways(browser: &Browser) -> Result<()> {
     );
     Ok(())
 }
-
-/// Nothing sticks out; what was said last, and what one writes with, is on the screen. A picture is kept.
-async fn looks_right(browser: &Browser, what: &str) -> Result<()> {
-    browser.screenshot(what).await?;
-    let wrong = browser.script(LOOK).await?;
-    ensure!(wrong == json!([]), "{what}: {wrong}");
-    Ok(())
-}
-
-const LOOK: &str = "
-const box = (selector) => document.querySelector(selector).getBoundingClientRect();
-const [page, field, room, last] =
-  [document.documentElement, box('#message'), box('main'), box('#log li:last-child')];
-return Object.entries({
-  'the page scrolls sideways': page.scrollWidth > page.clientWidth,
-  'the page scrolls as a whole': page.scrollHeight > page.clientHeight,
-  'the field is out of sight': field.bottom > innerHeight || field.width < 100,
-  'a bubble is out of line': Math.abs(box('#log').right - box('form').right) > 1,
-  'the last words are out of sight': last.bottom > room.bottom + 1 || last.bottom < room.top,
-}).filter(([, wrong]) => wrong).map(([what]) => what);";
 
 /// Controls that a screen reader would have no word for.
 const NAMELESS: &str = "

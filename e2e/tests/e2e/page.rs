@@ -1,8 +1,9 @@
 //! The chat page in a real browser, on a phone and on a desktop.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use e2e::browser::{Browser, Screen};
 use e2e::harness::{Ctx, trial_within};
+use e2e::page::{await_answer, await_text, looks_right, say};
 use e2e::wait::await_condition;
 use libtest_mimic::Trial;
 use serde_json::json;
@@ -92,38 +93,6 @@ async fn moving(browser: &Browser) -> Result<serde_json::Value> {
     browser.script(count).await
 }
 
-/// As a person does: into the field, then Enter.
-async fn say(browser: &Browser, message: &str) -> Result<()> {
-    let field = browser.find("#message").await?;
-    field.send_keys(message).await?;
-    field.send_keys("\u{e007}").await?; // Enter, in WebDriver's alphabet
-    Ok(())
-}
-
-/// The text of the `count`-th answer after the greeting, once it is more than the promise of one.
-async fn await_answer(browser: &Browser, count: usize) -> Result<String> {
-    await_condition(&format!("answer {count}"), SOON, || async {
-        let promised = browser.texts("#log .waiting").await?;
-        let said = browser.texts("#log li.bot").await?;
-        match said.get(count) {
-            Some(text) if promised.is_empty() => Ok(Some(text.clone())),
-            _ => bail!("so far: {said:?}"),
-        }
-    })
-    .await
-}
-
-async fn await_text(browser: &Browser, selector: &str, wanted: &str) -> Result<()> {
-    await_condition(&format!("{selector} to say {wanted}"), SOON, || async {
-        let said = browser.texts(selector).await?.join(" ");
-        if said == wanted {
-            return Ok(Some(()));
-        }
-        bail!("it says {said:?}")
-    })
-    .await
-}
-
 /// It is gone within two seconds, so it is counted as it comes, with the next answer.
 async fn await_confetti(browser: &Browser) -> Result<()> {
     let watch = "window.seen = 0; new MutationObserver(() => { \
@@ -138,23 +107,3 @@ async fn await_confetti(browser: &Browser) -> Result<()> {
     })
     .await
 }
-
-/// Nothing sticks out; what was said last, and what one writes with, is on the screen. A picture is kept.
-async fn looks_right(browser: &Browser, what: &str) -> Result<()> {
-    browser.screenshot(what).await?;
-    let wrong = browser.script(LOOK).await?;
-    assert_eq!(wrong, json!([]), "{what}");
-    Ok(())
-}
-
-const LOOK: &str = "
-const box = (selector) => document.querySelector(selector).getBoundingClientRect();
-const [page, field, room, last] =
-  [document.documentElement, box('#message'), box('main'), box('#log li:last-child')];
-return Object.entries({
-  'the page scrolls sideways': page.scrollWidth > page.clientWidth,
-  'the page scrolls as a whole': page.scrollHeight > page.clientHeight,
-  'the field is out of sight': field.bottom > innerHeight || field.width < 100,
-  'the last words are out of sight': last.bottom > room.bottom + 1 || last.bottom < room.top,
-  'a bubble is out of line': Math.abs(box('#log').right - box('form').right) > 1,
-}).filter(([, wrong]) => wrong).map(([what]) => what);";
