@@ -153,6 +153,17 @@ async fn policies_are_not_its_to_edit(ctx: &Ctx, install: &Overlay) -> Result<()
     ctx.apply(&PolicyYaml::with_ladder(ctx, "bot").to_string())
         .await?;
     let merge = PatchParams::default();
+    let why = "may change nothing of a policy but its finalizers";
+    // an admission policy of its own: that another one is in force already says nothing of it
+    await_condition("the policies' admission to be in force", SOON, || async {
+        let dry = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        let paused = Patch::Merge(json!({"spec": {"mode": "Paused"}}));
+        refused("dry run", mine.patch("bot", &dry, &paused).await, why).map(Some)
+    })
+    .await?;
     let its_own = json!({"metadata": {"finalizers": ["brownout.dev/restore"]}});
     mine.patch("bot", &merge, &Patch::Merge(its_own)).await?;
     for patch in [
@@ -162,7 +173,6 @@ async fn policies_are_not_its_to_edit(ctx: &Ctx, install: &Overlay) -> Result<()
         json!({"metadata": {"finalizers": null}, "spec": {"mode": "Paused"}}),
     ] {
         let tried = mine.patch("bot", &merge, &Patch::Merge(&patch)).await;
-        let why = "may change nothing of a policy but its finalizers";
         refused(&patch.to_string(), tried, why)?;
     }
     let none = json!({"metadata": {"finalizers": null}});
