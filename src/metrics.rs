@@ -128,7 +128,10 @@ impl Metrics {
             drop(self.transitions.get_or_create(&ReasonLabels { reason }));
         }
         for reason in ApiError::REASONS {
-            drop(self.reconcile_errors.get_or_create(&ReasonLabels { reason }));
+            drop(
+                self.reconcile_errors
+                    .get_or_create(&ReasonLabels { reason }),
+            );
         }
         for object in OBJECTS {
             for outcome in ["ok", "error"] {

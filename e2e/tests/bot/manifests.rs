@@ -182,7 +182,12 @@ async fn pods() -> Result<()> {
 async fn alerts(run: Arc<RunDir>) -> Result<()> {
     let shipped = "manifests/chatbotler/monitoring/prometheus-rule.yaml";
     alerts_of(&run, "chatbotler", shipped).await?;
-    alerts_of(&run, "brownout", "manifests/components/monitoring/alerts.yaml").await
+    alerts_of(
+        &run,
+        "brownout",
+        "manifests/components/monitoring/alerts.yaml",
+    )
+    .await
 }
 
 async fn alerts_of(run: &RunDir, of: &str, shipped: &str) -> Result<()> {
