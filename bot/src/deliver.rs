@@ -6,6 +6,19 @@ use futures::future::BoxFuture;
 
 use crate::message::{Door, Place};
 
+/// A message's own id is that of its reminder.
+const ANSWER: &str = "answer/";
+
+/// The id under which the answer to a message is delivered.
+pub(crate) fn answer_id(message: &str) -> String {
+    format!("{ANSWER}{message}")
+}
+
+/// The message that is answered, if it is an answer that is delivered.
+pub(crate) fn answered(id: &str) -> Option<&str> {
+    id.strip_prefix(ANSWER)
+}
+
 /// Something to say to one person, who did not ask for it just now.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {

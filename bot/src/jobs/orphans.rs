@@ -9,7 +9,7 @@ use futures::StreamExt;
 
 use super::metrics::JobsMetrics;
 use super::wire::{Adopted, Orphan};
-use crate::deliver::{Deliver, DeliverError, Delivery};
+use crate::deliver::{Deliver, DeliverError, Delivery, answer_id};
 use crate::message::Door;
 
 pub(crate) const SUBJECT: &str = "chatbotler.orphans";
@@ -58,7 +58,7 @@ impl Orphans {
             return Some(Adopted::Nobody);
         };
         let delivery = Delivery {
-            id: message.id,
+            id: answer_id(&message.id),
             door: *door,
             place: message.place,
             to: message.author.id,
