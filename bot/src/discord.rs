@@ -92,7 +92,7 @@ struct Door {
     api: Arc<Api>,
     chat: Arc<Chat>,
     metrics: DiscordMetrics,
-    /// Ourselves, since the first session.
+    /// Ourselves, once a session or the API has told.
     me: Arc<OnceLock<Id<UserMarker>>>,
     seen: Mutex<Recent<u64, ()>>,
     places: Places,

@@ -38,6 +38,7 @@ const POWERFUL: Permissions = Permissions::ADMINISTRATOR
 
 pub(super) struct DiscordGuild {
     api: Arc<Api>,
+    /// Known where there was a session; whoever only acts there asks.
     me: Arc<OnceLock<Id<UserMarker>>>,
 }
 
@@ -48,10 +49,7 @@ impl DiscordGuild {
 
     async fn list(&self, guild: &str) -> Result<Vec<GuildRole>, GuildError> {
         let guild = id(guild)?;
-        let me = *self
-            .me
-            .get()
-            .ok_or_else(|| GuildError::Unavailable("not connected yet".to_owned()))?;
+        let me = self.me().await.map_err(|error| told(&error))?;
         let (roles, own) = futures::try_join!(self.api.roles(guild), self.api.member(guild, me))
             .map_err(|error| told(&error))?;
         let everyone = roles.iter().filter(|role| role.id.get() == guild.get());
@@ -61,6 +59,14 @@ impl DiscordGuild {
         Ok(listed
             .filter(|role| everyone.iter().all(|id| id.to_string() != role.id))
             .collect())
+    }
+
+    async fn me(&self) -> Result<Id<UserMarker>, ApiError> {
+        if let Some(&me) = self.me.get() {
+            return Ok(me);
+        }
+        let me = self.api.me().await?;
+        Ok(*self.me.get_or_init(|| me))
     }
 
     async fn set(&self, guild: &str, user: &str, role: &str, has: bool) -> Result<(), GuildError> {
