@@ -85,17 +85,22 @@ fn nonce(id: &str) -> String {
     nonce
 }
 
+/// For ever is only what Discord says of the place or the person, and then with a code of its own. That it
+/// refuses the token, that something in between answers, that nobody can read the answer: that may pass.
 fn told(error: &ApiError) -> DeliverError {
     let reason = error.to_string();
     match error {
-        ApiError::Refused { .. } | ApiError::Shape(_) => DeliverError::Never(reason),
+        ApiError::Refused {
+            status: 400 | 403 | 404,
+            code: 1..,
+        } => DeliverError::Never(reason),
         ApiError::Call(CallError::Open { retry_in } | CallError::Limited { retry_in }) => {
             DeliverError::Later {
                 reason,
                 after: Some(*retry_in),
             }
         }
-        ApiError::Call(_) => DeliverError::Later {
+        ApiError::Refused { .. } | ApiError::Shape(_) | ApiError::Call(_) => DeliverError::Later {
             reason,
             after: None,
         },
@@ -125,5 +130,20 @@ mod tests {
         let nonce = body["nonce"].as_str().unwrap();
         assert_eq!(nonce.len(), NONCE_CHARACTERS);
         assert_ne!(nonce, super::nonce("reminder-18"));
+    }
+
+    #[test]
+    fn only_what_is_said_of_the_place_is_for_ever() {
+        let refused = |status, code| told(&ApiError::Refused { status, code });
+        for (status, code) in [(404, 10_003), (403, 50_001), (403, 50_013), (400, 50_035)] {
+            let told = refused(status, code);
+            assert!(matches!(told, DeliverError::Never(_)), "{told}");
+        }
+        for (status, code) in [(401, 0), (401, 40_001), (403, 0), (404, 0), (408, 0), (425, 0)] {
+            let told = refused(status, code);
+            assert!(matches!(told, DeliverError::Later { .. }), "{told}");
+        }
+        let page = told(&ApiError::Shape("expected value".to_owned()));
+        assert!(matches!(page, DeliverError::Later { .. }), "{page}");
     }
 }
