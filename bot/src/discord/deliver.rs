@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use super::api::{Api, ApiError};
 use super::insist::NONCE_WINDOW;
 use super::metrics::{DiscordMetrics, Posted};
-use super::post::pieces;
 use super::recent::Recent;
 use crate::deliver::{Deliver, DeliverError, Delivery};
 use crate::hex::hex;
+use crate::manners::answer::{MOST_UNITS, fit};
 use crate::outbound::CallError;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,12 +69,12 @@ impl Deliver for Courier {
     }
 }
 
-/// The one person is called, and nobody else.
+/// The one person is called, and nobody else, whatever it says.
 fn body(delivery: &Delivery) -> Value {
-    let text = format!("<@{}> {}", delivery.to, delivery.text);
-    let content = pieces(&text).into_iter().next().unwrap_or_default();
+    let call = format!("<@{}> ", delivery.to);
+    let text = fit(&delivery.text, MOST_UNITS.saturating_sub(call.len()));
     json!({
-        "content": content, "nonce": nonce(&delivery.id), "enforce_nonce": true,
+        "content": call + &text, "nonce": nonce(&delivery.id), "enforce_nonce": true,
         "allowed_mentions": {"parse": [], "users": [delivery.to]},
     })
 }
@@ -119,10 +119,13 @@ mod tests {
             door: Door::Discord,
             place: Place::default(),
             to: "40".to_owned(),
-            text: "tea, @everyone".to_owned(),
+            text: format!("tea, @everyone at discord.gg/abc {}", "x".repeat(2000)),
         };
         let body = body(&delivery);
-        assert_eq!(body["content"], "<@40> tea, @everyone");
+        let content = body["content"].as_str().unwrap();
+        let start = "<@40> tea, everyone at (no invitations) xxx";
+        assert!(content.starts_with(start), "{content}");
+        assert!(content.ends_with('…') && content.chars().count() == 2000);
         assert_eq!(
             body["allowed_mentions"],
             json!({"parse": [], "users": ["40"]})
