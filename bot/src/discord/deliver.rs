@@ -74,13 +74,20 @@ fn body(delivery: &Delivery) -> Value {
     let call = format!("<@{}> ", delivery.to);
     let text = fit(&delivery.text, MOST_UNITS.saturating_sub(call.len()));
     json!({
-        "content": call + &text, "nonce": nonce(&delivery.id), "enforce_nonce": true,
+        "content": call + &text, "nonce": nonce(delivery), "enforce_nonce": true,
         "allowed_mentions": {"parse": [], "users": [delivery.to]},
     })
 }
 
-fn nonce(id: &str) -> String {
-    let mut nonce = hex(digest(&SHA256, id.as_bytes()).as_ref());
+/// An answer that its own process could not give has the nonce that it would have had there, where it may have
+/// been given after all.
+fn nonce(delivery: &Delivery) -> String {
+    if let Some(message) = delivery.answers()
+        && message.len() <= NONCE_CHARACTERS
+    {
+        return message.to_owned();
+    }
+    let mut nonce = hex(digest(&SHA256, delivery.id.as_bytes()).as_ref());
     nonce.truncate(NONCE_CHARACTERS);
     nonce
 }
@@ -112,16 +119,20 @@ mod tests {
     use super::*;
     use crate::message::{Door, Place};
 
-    #[test]
-    fn only_the_one_person_is_called() {
-        let delivery = Delivery {
-            id: "reminder-17".to_owned(),
+    fn delivery(id: &str, text: &str) -> Delivery {
+        Delivery {
+            id: id.to_owned(),
             door: Door::Discord,
             place: Place::default(),
             to: "40".to_owned(),
-            text: format!("tea, @everyone at discord.gg/abc {}", "x".repeat(2000)),
-        };
-        let body = body(&delivery);
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_the_one_person_is_called() {
+        let text = format!("tea, @everyone at discord.gg/abc {}", "x".repeat(2000));
+        let body = body(&delivery("17", &text));
         let content = body["content"].as_str().unwrap();
         let start = "<@40> tea, everyone at (no invitations) xxx";
         assert!(content.starts_with(start), "{content}");
@@ -130,9 +141,17 @@ mod tests {
             body["allowed_mentions"],
             json!({"parse": [], "users": ["40"]})
         );
-        let nonce = body["nonce"].as_str().unwrap();
-        assert_eq!(nonce.len(), NONCE_CHARACTERS);
-        assert_ne!(nonce, super::nonce("reminder-18"));
+    }
+
+    #[test]
+    fn a_reminder_is_not_taken_for_the_answer_to_the_message_that_set_it() {
+        let message = "1308000000000000000";
+        let answer = nonce(&delivery(&Delivery::answer_to(message), "Gladly."));
+        assert_eq!(answer, message, "as its own process would have sent it");
+        let reminder = nonce(&delivery(message, "tea"));
+        assert_eq!(reminder.len(), NONCE_CHARACTERS);
+        let another = nonce(&delivery("1308000000000000001", "tea"));
+        assert!(reminder != answer && reminder != another);
     }
 
     #[test]
