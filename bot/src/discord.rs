@@ -124,7 +124,8 @@ impl Discord {
 
     /// The servers' roles, where the bot may give them.
     pub(crate) fn guild(&self) -> Option<Arc<dyn Guild>> {
-        let guild = DiscordGuild::new(Arc::clone(&self.api), Arc::clone(&self.me));
+        let (api, me) = (Arc::clone(&self.api), Arc::clone(&self.me));
+        let guild = DiscordGuild::new(api, me, &self.config.moderator_roles);
         self.config.roles.then(|| Arc::new(guild) as Arc<dyn Guild>)
     }
 
