@@ -113,6 +113,8 @@ impl Chat {
         flags: &Snapshot,
     ) -> Result<Option<Place>, Declined> {
         let feature = ask.feature();
+        // before all that is answered: a refusal is an answer too, and as loud
+        self.manners.admit(message, feature)?;
         self.manners.check(typed, message)?;
         if feature.tier() != Tier::Critical && self.is_stopped(message) {
             return Err(Declined::new(Outcome::Stopped, "stopped"));
@@ -120,7 +122,6 @@ impl Chat {
         if flags.features.state(feature) == State::Disabled {
             return Err(Declined::new(Outcome::Off, "feature-off"));
         }
-        self.manners.admit(message, feature)?;
         // what a moderator orders waits behind nobody: it is needed most when every place is taken
         let order = feature == Feature::Moderation && message.author.moderator;
         if order || self.elsewhere(ask).is_some() {
