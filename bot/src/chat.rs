@@ -52,11 +52,12 @@ impl Chat {
     /// time in the queue counts toward.
     pub(crate) async fn answer(&self, typed: &Message) -> (Outcome, Option<Reply>) {
         let mut visit = Visit::begin(&self.manners, &self.logs, typed);
-        if manners::is_ignored(&typed.text) {
-            return (visit.end(Outcome::Ignored, "asked"), None);
-        }
         let deadline = Instant::now() + self.deadline;
         let message = manners::cleaned(typed);
+        // without what was cleaned away, others see it begin with the word
+        if [typed, &message].iter().any(|said| manners::is_ignored(&said.text)) {
+            return (visit.end(Outcome::Ignored, "asked"), None);
+        }
         let ask = Ask::of(&message.text);
         let feature = ask.feature();
         visit.feature = Some(feature);
