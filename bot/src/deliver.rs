@@ -6,19 +6,6 @@ use futures::future::BoxFuture;
 
 use crate::message::{Door, Place};
 
-/// A message's own id is that of its reminder.
-const ANSWER: &str = "answer/";
-
-/// The id under which the answer to a message is delivered.
-pub(crate) fn answer_id(message: &str) -> String {
-    format!("{ANSWER}{message}")
-}
-
-/// The message that is answered, if it is an answer that is delivered.
-pub(crate) fn answered(id: &str) -> Option<&str> {
-    id.strip_prefix(ANSWER)
-}
-
 /// Something to say to one person, who did not ask for it just now.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
@@ -29,6 +16,22 @@ pub(crate) struct Delivery {
     /// The id of the person it is for.
     pub(crate) to: String,
     pub(crate) text: String,
+}
+
+/// What the ids of answers end with here.
+const ANSWER: &str = "/answer";
+
+impl Delivery {
+    /// The id of a message's answer. A reminder has the id of the message that set it, and may come after the
+    /// answer to that message.
+    pub(crate) fn answer_to(message: &str) -> String {
+        format!("{message}{ANSWER}")
+    }
+
+    /// The message that it answers; none for a reminder.
+    pub(crate) fn answers(&self) -> Option<&str> {
+        self.id.strip_suffix(ANSWER)
+    }
 }
 
 /// Why it did not arrive.

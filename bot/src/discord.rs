@@ -103,7 +103,7 @@ struct Door {
     api: Arc<Api>,
     chat: Arc<Chat>,
     metrics: DiscordMetrics,
-    /// Ourselves, since the first session.
+    /// Ourselves, once a session or the API has told.
     me: Arc<OnceLock<Id<UserMarker>>>,
     /// What this process has heard; `once` knows of the others.
     seen: Mutex<Recent<u64, ()>>,
@@ -138,7 +138,8 @@ impl Discord {
 
     /// The servers' roles, where the bot may give them.
     pub(crate) fn guild(&self) -> Option<Arc<dyn Guild>> {
-        let guild = DiscordGuild::new(Arc::clone(&self.api), Arc::clone(&self.me));
+        let (api, me) = (Arc::clone(&self.api), Arc::clone(&self.me));
+        let guild = DiscordGuild::new(api, me, &self.config.moderator_roles);
         self.config.roles.then(|| Arc::new(guild) as Arc<dyn Guild>)
     }
 
