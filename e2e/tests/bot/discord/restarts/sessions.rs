@@ -57,7 +57,7 @@ async fn told_to_stop(run: Arc<RunDir>) -> Result<()> {
 
 async fn forgotten(run: Arc<RunDir>) -> Result<()> {
     let restarts = Restarts::on_sqlite(&run, &[]).await?;
-    anew(&restarts, |discord| discord.forget()).await
+    anew(&restarts, Discord::forget).await
 }
 
 async fn refused(run: Arc<RunDir>, code: u16) -> Result<()> {
