@@ -24,12 +24,12 @@ const SCENARIOS: [(&str, Scenario); 13] = [
     ("bounds", |a, b| Box::pin(bounds(a, b))),
     ("inbox", |a, b| Box::pin(inbox(a, b))),
     ("activity", |a, b| Box::pin(activity(a, b))),
-    ("usage", |a, b| Box::pin(ai::usage(a, b))),
-    ("history", |a, b| Box::pin(ai::history(a, b))),
-    ("answers", |a, b| Box::pin(ai::answers(a, b))),
     ("sessions", |a, b| Box::pin(discord::sessions(a, b))),
     ("discord_claims", |a, b| Box::pin(discord::claims(a, b))),
     ("threads", |a, b| Box::pin(discord::threads(a, b))),
+    ("usage", |a, b| Box::pin(ai::usage(a, b))),
+    ("history", |a, b| Box::pin(ai::history(a, b))),
+    ("answers", |a, b| Box::pin(ai::answers(a, b))),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

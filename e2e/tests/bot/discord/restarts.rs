@@ -1,14 +1,15 @@
 //! The process ends in the middle, and the next one goes on: nothing is lost, and nothing is answered twice.
 
 mod scene;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use e2e::discord::CHANNEL;
 use e2e::discord::events::Said;
 use e2e::discord::state::Fault;
-use e2e::discord::{CHANNEL, Discord};
 use e2e::postgres::Postgres;
 use e2e::run_dir::RunDir;
 use libtest_mimic::Trial;
@@ -17,7 +18,7 @@ use crate::support::trial;
 use scene::{Restarts, SLOW};
 
 pub(super) fn tests() -> Vec<Trial> {
-    vec![
+    let killed = vec![
         trial(
             "discord_killed_in_the_middle_answers_once",
             killed_on_sqlite,
@@ -26,23 +27,12 @@ pub(super) fn tests() -> Vec<Trial> {
             "discord_killed_in_the_middle_answers_once_on_postgres",
             killed_on_postgres,
         ),
+        trial("discord_killed_twice_under_load_answers_once", under_load),
         trial("discord_killed_after_a_post_posts_once", posted),
         trial("discord_killed_remembers_threads", threads),
         trial("discord_killed_keeps_its_word_to_a_slash_command", slash),
-        trial("discord_told_to_stop_misses_nothing", told_to_stop),
-        trial(
-            "discord_begins_anew_when_its_session_is_forgotten",
-            forgotten,
-        ),
-        trial("discord_begins_anew_when_its_place_is_refused", |run| {
-            refused(run, 4007)
-        }),
-        trial("discord_begins_anew_when_its_session_is_over", |run| {
-            refused(run, 4009)
-        }),
-        trial("discord_is_answered_once_by_two_processes", two),
-        trial("discord_is_answered_without_a_database", no_database),
-    ]
+    ];
+    killed.into_iter().chain(sessions::tests()).collect()
 }
 
 async fn killed_on_sqlite(run: Arc<RunDir>) -> Result<()> {
@@ -94,6 +84,47 @@ async fn killed(restarts: &Restarts) -> Result<()> {
         4,
         "nobody relies on the nonce"
     );
+    discord.assert_good_manners()
+}
+
+/// Wherever in the middle of many messages it dies.
+async fn under_load(run: Arc<RunDir>) -> Result<()> {
+    const WAVE: u64 = 20;
+    let restarts = Restarts::on_sqlite(&run, &["--chat-ms=50"]).await?;
+    let discord = &restarts.discord;
+    let mut ids = Vec::new();
+    let mut say = |number: u64| {
+        for n in number..number + WAVE {
+            let talk = Said::to_bot("hello").by(100 + n, &[]);
+            ids.push(discord.say(&talk.in_channel(CHANNEL + 1 + n)));
+        }
+        ids.clone()
+    };
+    for (wave, name) in (0..).zip(["first", "second"]) {
+        let bot = restarts.start(name, &[]).await?;
+        let before = discord.posts().len();
+        say(wave * WAVE);
+        restarts
+            .until("some answers", || {
+                (discord.posts().len() > before + 5).then_some(())
+            })
+            .await?;
+        bot.kill()?;
+    }
+    let last = restarts.start("last", &[]).await?;
+    let ids = say(2 * WAVE);
+    for &id in &ids {
+        restarts.answer(id).await?;
+    }
+    assert!(last.terminate().await?.success());
+    restarts.expect_once(&ids)?;
+    assert_eq!(discord.posts().len(), ids.len());
+    let again = discord.calls("messages").len().saturating_sub(ids.len());
+    e2e::progress::say(format!(
+        "{} messages and two kills: {again} posts were sent again and stand there once",
+        ids.len()
+    ));
+    restarts.expect_sessions(1, 2)?;
     discord.assert_good_manners()
 }
 
@@ -185,117 +216,5 @@ async fn slash(run: Arc<RunDir>) -> Result<()> {
     assert!(second.terminate().await?.success());
     assert_eq!(discord.calls("callback").len(), 2, "promised and ping");
     restarts.expect_sessions(1, 1)?;
-    discord.assert_good_manners()
-}
-
-async fn told_to_stop(run: Arc<RunDir>) -> Result<()> {
-    let restarts = Restarts::on_sqlite(&run, &[]).await?;
-    let discord = &restarts.discord;
-    let mut ids = Vec::new();
-    for name in ["first", "second", "third"] {
-        let bot = restarts.start(name, &[]).await?;
-        let channel = CHANNEL + 1 + ids.len() as u64;
-        ids.push(discord.say(&Said::to_bot("!ping").in_channel(channel)));
-        for &id in &ids {
-            restarts.answer(id).await?;
-        }
-        assert!(bot.terminate().await?.success());
-        let missed = Said::to_bot("hello").in_channel(channel + 100);
-        ids.push(discord.say(&missed));
-    }
-    let last = restarts.start("last", &[]).await?;
-    for &id in &ids {
-        restarts.answer(id).await?;
-    }
-    assert!(last.terminate().await?.success());
-    restarts.expect_once(&ids)?;
-    assert_eq!(discord.calls("messages").len(), ids.len());
-    restarts.expect_sessions(1, 3)?;
-    discord.assert_good_manners()
-}
-
-async fn forgotten(run: Arc<RunDir>) -> Result<()> {
-    let restarts = Restarts::on_sqlite(&run, &[]).await?;
-    anew(&restarts, |discord| discord.forget()).await
-}
-
-async fn refused(run: Arc<RunDir>, code: u16) -> Result<()> {
-    let restarts = Restarts::on_sqlite(&run, &[]).await?;
-    let refuse = |discord: &Discord| discord.with(|state| state.refuse_resumes = Some(code));
-    anew(&restarts, refuse).await
-}
-
-/// A session that Discord does not know any more is forgotten here too, and the next one is kept.
-async fn anew(restarts: &Restarts, spoil: impl Fn(&Discord)) -> Result<()> {
-    let discord = &restarts.discord;
-    let first = restarts.start("first", &[]).await?;
-    let before = discord.say(&Said::to_bot("!ping"));
-    restarts.answer(before).await?;
-    first.kill()?;
-    drop(first);
-    spoil(discord);
-    restarts.await_identify().await?;
-    let second = restarts.start("second", &[]).await?;
-    let after = discord.say(&Said::to_bot("!ping").in_channel(CHANNEL + 1));
-    restarts.answer(after).await?;
-    restarts.expect_sessions(2, 0)?;
-    second.kill()?;
-    drop(second);
-    discord.with(|state| state.refuse_resumes = None);
-    let missed = discord.say(&Said::to_bot("!ping").in_channel(CHANNEL + 2));
-    let third = restarts.start("third", &[]).await?;
-    restarts.answer(missed).await?;
-    assert!(third.terminate().await?.success());
-    restarts.expect_once(&[before, after, missed])?;
-    restarts.expect_sessions(2, 1)?;
-    discord.assert_good_manners()
-}
-
-/// Two processes hear the same; the session of the first is left alone while it lives.
-async fn two(run: Arc<RunDir>) -> Result<()> {
-    let restarts = Restarts::on_sqlite(&run, &[]).await?;
-    let discord = &restarts.discord;
-    let first = restarts.start("first", &[]).await?;
-    restarts.await_identify().await?;
-    let second = restarts.start("second", &[]).await?;
-    restarts.expect_sessions(2, 0)?;
-    let say = |n| discord.say(&Said::to_bot("!ping").in_channel(CHANNEL + n));
-    let ids: Vec<u64> = (1..20).map(say).collect();
-    for &id in &ids {
-        restarts.answer(id).await?;
-    }
-    assert!(first.terminate().await?.success());
-    assert!(second.terminate().await?.success());
-    restarts.expect_once(&ids)?;
-    assert_eq!(
-        discord.calls("messages").len(),
-        ids.len(),
-        "each was posted by one of them"
-    );
-    discord.assert_good_manners()
-}
-
-async fn no_database(run: Arc<RunDir>) -> Result<()> {
-    let nowhere = "postgres://bot:secret@127.0.0.1:9/bot";
-    let restarts = Restarts::new(&run, nowhere, &["--discord-threads"]).await?;
-    let discord = &restarts.discord;
-    let bot = restarts.start("bot", &[]).await?;
-    let command = Said::to_bot("!ping");
-    let ping = discord.say(&command);
-    restarts.answer(ping).await?;
-    let talk = discord.say(&Said::to_bot("hello"));
-    assert_eq!(restarts.answer(talk).await?.channel, talk);
-    let again = discord.say(&Said::to_bot("hello"));
-    assert_eq!(restarts.answer(again).await?.channel, talk);
-    discord.say_again(ping, &command);
-    restarts
-        .await_series(
-            &bot,
-            "bot_discord_gateway_events_total{kind=\"repeated\"}",
-            1.0,
-        )
-        .await?;
-    assert!(bot.terminate().await?.success());
-    restarts.expect_once(&[ping])?;
     discord.assert_good_manners()
 }
