@@ -1,6 +1,7 @@
 //! The door to Discord: what is said there is heard through the gateway and answered through the API.
 //!
-//! - `opening`: what comes before; `gateway`: the connection: sessions, resumes, shards, what is fatal
+//! - `opening`: what comes before; `gateway`: the connection: sessions, resumes, what is fatal;
+//!   `shards`: what is not, and begun anew
 //! - `hear`: which messages are meant for the bot; `slash`: the commands that Discord shows people
 //! - `answer`: from what was heard to the answer in its place; `post`, `insist`: to say it once
 //! - `places`: channels, threads, and whose they are
@@ -23,6 +24,7 @@ mod post;
 mod recent;
 mod rights;
 mod role_calls;
+mod shards;
 mod slash;
 
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ use tokio_util::task::TaskTracker;
 use twilight_model::id::Id;
 use twilight_model::id::marker::UserMarker;
 
-pub(crate) use metrics::DiscordMetrics;
+pub(crate) use metrics::{DiscordMetrics, Standing};
 
 use crate::chat::Chat;
 use crate::config::DiscordConfig;
@@ -112,7 +114,8 @@ impl Discord {
         let Some(token) = token(config)? else {
             return Ok(None);
         };
-        let api = Arc::new(Api::new(&config.api_url, &token, dependencies)?);
+        let limited = metrics.limited.clone();
+        let api = Arc::new(Api::new(&config.api_url, &token, dependencies, limited)?);
         Ok(Some(Self {
             config: config.clone(),
             token,
@@ -126,6 +129,11 @@ impl Discord {
     pub(crate) fn guild(&self) -> Option<Arc<dyn Guild>> {
         let guild = DiscordGuild::new(Arc::clone(&self.api), Arc::clone(&self.me));
         self.config.roles.then(|| Arc::new(guild) as Arc<dyn Guild>)
+    }
+
+    /// How it stands, at any time.
+    pub(crate) fn metrics(&self) -> DiscordMetrics {
+        self.metrics.clone()
     }
 
     /// Speaks unasked.
