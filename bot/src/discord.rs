@@ -6,7 +6,8 @@
 //! - `answer`: from what was heard to the answer in its place; `post`, `insist`: to say it once
 //! - `places`: channels, threads, and whose they are
 //! - `deliver`: what is said unasked; `guild`: roles of a server
-//! - `api`, `limit`, `calls`, `role_calls`: Discord's HTTP API; `rights`: what the bot asks for, and why
+//! - `api`, `limit`, `calls`, `role_calls`: Discord's HTTP API; `rights`: what the bot asks for, and why;
+//!   `invite`: the same for people, without running it
 
 mod answer;
 mod api;
@@ -16,6 +17,7 @@ mod gateway;
 mod guild;
 mod hear;
 mod insist;
+mod invite;
 mod limit;
 mod metrics;
 mod opening;
@@ -36,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use twilight_model::id::Id;
 use twilight_model::id::marker::UserMarker;
 
+pub use invite::invite;
 pub(crate) use metrics::{DiscordMetrics, Standing};
 
 use crate::chat::Chat;
@@ -69,6 +72,14 @@ pub(crate) enum DiscordError {
     /// No HTTP client can be made.
     #[error("--discord-api-url: {0}: write an address such as https://discord.com/api/v10")]
     Url(String),
+    /// An invite link is for one application, and nobody said which.
+    #[error(
+        "which application is it? Give its id by --discord-application-id (it stands on the page \"General Information\" of your application), or the token by --discord-token-file, and Discord is asked for it"
+    )]
+    WhichApplication,
+    /// Discord does not say which application the token belongs to.
+    #[error("{0}: try again later, or give the application's id by --discord-application-id")]
+    Application(ApiError),
     /// Discord does not know the token.
     #[error(
         "Discord refuses the token: reset it on the page \"Bot\" of your application and give the new one by --discord-token-file"

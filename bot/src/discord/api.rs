@@ -53,6 +53,13 @@ pub(crate) enum ApiError {
     Shape(String),
 }
 
+impl ApiError {
+    /// Whether it does not know the token.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED)
+    }
+}
+
 /// The API.
 pub(crate) struct Api {
     http: HttpClient,
