@@ -45,6 +45,8 @@ or as a file.";
     name = "chatbotler",
     version,
     args_override_self = true,
+    // an option before the subcommand would say nothing to it
+    args_conflicts_with_subcommands = true,
     after_help = AFTER_HELP,
     mut_args = |arg| arg.hide_env(true)
 )]
@@ -65,7 +67,27 @@ pub enum Command {
     ///
     /// And where they do not: how many keys or what plan would, and what a policy can save.
     Capacity(CapacityConfig),
+
+    /// Print the link that lets the bot into a server, and what it asks for
+    ///
+    /// Give the options that you run the bot with: the link holds the permissions of what they switch on, and no
+    /// others. Nothing is run or changed; Discord is asked for the application's id only if you give the token rather
+    /// than the id.
+    #[command(
+        after_long_help = INVITE_HELP,
+        mut_args = |arg| arg.hide_env(true)
+    )]
+    Invite(DiscordConfig),
 }
+
+const INVITE_HELP: &str = "\
+Example: a bot that talks in threads and hands out roles, by the id that stands on the page \"General Information\" of \
+your application at https://discord.com/developers/applications:
+
+  chatbotler invite --discord-application-id 1234567890 --discord-threads --discord-roles
+
+Open the printed link as somebody who manages a server. When you switch on more later, open the new link again: \
+the bot keeps what it has, and gets what is missing.";
 
 /// How the bot is run.
 #[derive(Clone, Debug, Parser)]
@@ -193,6 +215,8 @@ mod tests {
             "--hours=1",
         ]);
         assert!(matches!(cli.command, Some(Command::Capacity(_))));
+        let words = ["chatbotler", "--discord-threads", "invite"];
+        assert!(Cli::try_parse_from(words).is_err());
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The door to Discord: what is said there is heard through the gateway and answered through the API.
 //!
-//! - `opening`: what comes before; `gateway`: the shards, and what is fatal; `shard`: one connection
+//! - `opening`: what comes before; `gateway`: the shards, and what is fatal; `shard`: one connection; `shards`: that
+//!   one which ends is begun anew
 //! - `sessions`, `progress`: what the next process needs in order to go on; `once`: whose it is to answer
 //! - `hear`: which messages are meant for the bot; `slash`: the commands that Discord shows people
 //! - `answer`, `used`: from what was heard to the answer in its place; `post`, `insist`: to say it once
 //! - `places`: channels, threads, and whose they are
 //! - `deliver`: what is said unasked; `guild`: roles of a server
-//! - `api`, `limit`, `calls`, `role_calls`: Discord's HTTP API; `rights`: what the bot asks for, and why
+//! - `api`, `limit`, `calls`, `role_calls`: Discord's HTTP API; `rights`: what the bot asks for, and why;
+//!   `invite`: the same for people, without running it
 
 mod answer;
 mod api;
@@ -16,6 +18,7 @@ mod gateway;
 mod guild;
 mod hear;
 mod insist;
+mod invite;
 mod limit;
 mod metrics;
 mod once;
@@ -28,6 +31,7 @@ mod rights;
 mod role_calls;
 mod sessions;
 mod shard;
+mod shards;
 mod slash;
 mod used;
 
@@ -41,7 +45,8 @@ use tokio_util::task::TaskTracker;
 use twilight_model::id::Id;
 use twilight_model::id::marker::UserMarker;
 
-pub(crate) use metrics::DiscordMetrics;
+pub use invite::invite;
+pub(crate) use metrics::{DiscordMetrics, Standing};
 
 use crate::chat::Chat;
 use crate::config::DiscordConfig;
@@ -78,6 +83,14 @@ pub(crate) enum DiscordError {
     /// No HTTP client can be made.
     #[error("--discord-api-url: {0}: write an address such as https://discord.com/api/v10")]
     Url(String),
+    /// An invite link is for one application, and nobody said which.
+    #[error(
+        "which application is it? Give its id by --discord-application-id (it stands on the page \"General Information\" of your application), or the token by --discord-token-file, and Discord is asked for it"
+    )]
+    WhichApplication,
+    /// Discord does not say which application the token belongs to.
+    #[error("{0}: try again later, or give the application's id by --discord-application-id")]
+    Application(ApiError),
     /// Discord does not know the token.
     #[error(
         "Discord refuses the token: reset it on the page \"Bot\" of your application and give the new one by --discord-token-file"
@@ -126,7 +139,8 @@ impl Discord {
         let Some(token) = token(config)? else {
             return Ok(None);
         };
-        let api = Arc::new(Api::new(&config.api_url, &token, dependencies)?);
+        let limited = metrics.limited.clone();
+        let api = Arc::new(Api::new(&config.api_url, &token, dependencies, limited)?);
         Ok(Some(Self {
             config: config.clone(),
             token,
@@ -141,6 +155,11 @@ impl Discord {
         let (api, me) = (Arc::clone(&self.api), Arc::clone(&self.me));
         let guild = DiscordGuild::new(api, me, &self.config.moderator_roles);
         self.config.roles.then(|| Arc::new(guild) as Arc<dyn Guild>)
+    }
+
+    /// How it stands, at any time.
+    pub(crate) fn metrics(&self) -> DiscordMetrics {
+        self.metrics.clone()
     }
 
     /// Speaks unasked.

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chat::Chat;
 use crate::config::WebConfig;
+use crate::discord::DiscordMetrics;
 use crate::flags::FlagStore;
 use crate::manners::Manners;
 use crate::metrics::{self, CONTENT_TYPE};
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) stops: Arc<Stops>,
     pub(crate) probes: Probes,
+    /// Where that door is open.
+    pub(crate) discord: Option<DiscordMetrics>,
     pub(crate) registry: Registry,
     pub(crate) web: Web,
     /// Cancelled when the bot was told to stop.

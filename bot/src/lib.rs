@@ -47,4 +47,5 @@ mod store;
 mod work;
 
 pub use config::Config;
+pub use discord::invite;
 pub use run::{Ended, Given, run, run_with};

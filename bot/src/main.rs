@@ -24,10 +24,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     match command {
         None => {}
         Some(Command::Capacity(question)) => {
-            let answer = chatbotler::capacity::answer(&question);
-            // whoever reads may have closed the pipe
-            let _ = std::io::stdout().write_all(answer.as_bytes());
-            return Ok(ExitCode::SUCCESS);
+            return Ok(say(&chatbotler::capacity::answer(&question)));
+        }
+        Some(Command::Invite(options)) => {
+            return Ok(say(&chatbotler::invite(&options).await?));
         }
     }
     tracing_subscriber::fmt()
@@ -53,4 +53,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         Ended::Stopped => ExitCode::SUCCESS,
         Ended::Rebooting => ExitCode::from(REBOOT),
     })
+}
+
+fn say(answer: &str) -> ExitCode {
+    // whoever reads may have closed the pipe
+    let _ = std::io::stdout().write_all(answer.as_bytes());
+    ExitCode::SUCCESS
 }

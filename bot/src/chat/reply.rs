@@ -68,7 +68,8 @@ impl Reply {
             Outcome::Refused => {
                 "I could not read that one. Could you put it differently?".to_owned()
             }
-            Outcome::Ignored => String::new(),
+            // said only where silence is not to be had
+            Outcome::Ignored => "As you wish: I take it that nothing was asked.".to_owned(),
             Outcome::Ok | Outcome::Error => {
                 "I am sorry, that took me too long. Please ask me again in a moment.".to_owned()
             }

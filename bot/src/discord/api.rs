@@ -7,17 +7,19 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
+use prometheus_client::metrics::counter::Counter;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use twilight_http::request::Request;
 use twilight_http_ratelimiting::{Endpoint, Permit, RateLimiter};
 
 use super::DiscordError;
-use super::limit::{limit, seconds};
+use super::limit::{LEAST, limit, seconds};
 use crate::outbound::{Answer, CallError, Dependency, Fault, HttpClient, HttpLimits};
 
 /// Who we are, in the form that Discord asks for.
@@ -28,6 +30,9 @@ const AGENT: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     ")"
 );
+
+/// Between two looks at a bucket that never empties, and up to as much again by chance.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// Why Discord did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +53,13 @@ pub(crate) enum ApiError {
     Shape(String),
 }
 
+impl ApiError {
+    /// Whether it does not know the token.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED)
+    }
+}
+
 /// The API.
 pub(crate) struct Api {
     http: HttpClient,
@@ -57,6 +69,8 @@ pub(crate) struct Api {
     dependency: Dependency,
     /// Apart from the rest, since Discord waits for 3 s only, and its global limit does not hold for them.
     interactions: Dependency,
+    /// Requests turned away with status 429.
+    limited: Counter,
 }
 
 /// An answer that is none of a fault's.
@@ -82,6 +96,7 @@ impl Api {
         base: &str,
         token: &SecretString,
         [dependency, interactions]: [Dependency; 2],
+        limited: Counter,
     ) -> Result<Self, DiscordError> {
         let wrong = |error: &dyn std::fmt::Display| DiscordError::Url(error.to_string());
         let url: Url = base.parse().map_err(|error| wrong(&error))?;
@@ -96,6 +111,7 @@ impl Api {
             limits: RateLimiter::default(),
             dependency,
             interactions,
+            limited,
         })
     }
 
@@ -118,6 +134,7 @@ impl Api {
         } else {
             &self.interactions
         };
+        let mut waits = waits();
         loop {
             // the wait for a place is Discord's wish and not its slowness, so it is out of the dependency's sight
             let permit = timeout_at(deadline, self.limits.acquire(endpoint.clone()))
@@ -130,7 +147,15 @@ impl Api {
             };
             match dependency.call(deadline, attempt).await? {
                 Verdict::Done(body) => return Ok(body),
-                Verdict::Again => {}
+                Verdict::Again => {
+                    let retry_in = waits.next().unwrap_or(LONGEST_WAIT);
+                    let at = Instant::now() + retry_in;
+                    if at >= deadline {
+                        // not done, and that is certain
+                        return Err(CallError::Limited { retry_in }.into());
+                    }
+                    sleep_until(at).await;
+                }
                 Verdict::Refused { status, code } => {
                     return Err(ApiError::Refused { status, code });
                 }
@@ -149,7 +174,11 @@ impl Api {
             None => self.limits.acquire(endpoint).await,
         };
         let answer = self.http.send(self.prepare(request)?).await?;
-        permit.complete(limit(&answer.headers));
+        let refused = answer.status == StatusCode::TOO_MANY_REQUESTS;
+        permit.complete(limit(&answer.headers, refused));
+        if refused {
+            self.limited.inc();
+        }
         judge(answer)
     }
 
@@ -195,11 +224,22 @@ fn judge(answer: Answer) -> Result<Verdict, Fault> {
 /// A limit that names its bucket is the limiter's business. Any other is everyone's: the global one, or that
 /// of whoever stands in front of Discord.
 fn too_many(headers: &HeaderMap) -> Result<Verdict, Fault> {
-    if limit(headers).is_some() {
+    if limit(headers, true).is_some() {
         return Ok(Verdict::Again);
     }
     let wait = seconds(headers, RETRY_AFTER.as_str()).unwrap_or(Duration::from_secs(1));
+    let wait = wait.max(LEAST);
     Err(Fault::limited("status 429, for everything").after(Some(wait)))
+}
+
+/// Beside the limiter's own: longer each time that a bucket is full again, though it should have room.
+fn waits() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(LEAST)
+        .with_max_delay(LONGEST_WAIT)
+        .with_jitter()
+        .without_max_times()
+        .build()
 }
 
 fn endpoint(request: &Request) -> Endpoint {
@@ -211,27 +251,4 @@ fn endpoint(request: &Request) -> Endpoint {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::limit::tests::headers;
-    use super::*;
-
-    #[test]
-    fn a_bucket_that_is_full_is_asked_again_and_a_global_limit_is_everyones() {
-        let bucket = headers(&[
-            ("x-ratelimit-bucket", "b"),
-            ("x-ratelimit-scope", "shared"),
-            ("retry-after", "2.25"),
-        ]);
-        assert!(matches!(too_many(&bucket), Ok(Verdict::Again)));
-        let global = headers(&[
-            ("x-ratelimit-bucket", "b"),
-            ("x-ratelimit-scope", "global"),
-            ("x-ratelimit-global", "true"),
-            ("retry-after", "3"),
-        ]);
-        let Err(fault) = too_many(&global) else {
-            unreachable!("a global limit")
-        };
-        assert_eq!(fault.retry_after, Some(Duration::from_secs(3)));
-    }
-}
+mod tests;

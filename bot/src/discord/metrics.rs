@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 
 use super::api::ApiError;
 
@@ -103,10 +104,23 @@ struct PostLabels {
     outcome: &'static str,
 }
 
+/// How the door stands, for whoever looks at the bot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Standing {
+    shards: i64,
+    /// Shards that have a session.
+    connected: i64,
+    /// Of shards that ended, by an error of ours.
+    restarts: u64,
+}
+
 /// The series of this door.
 #[derive(Clone)]
 pub(crate) struct DiscordMetrics {
+    pub(super) shards: Gauge,
     pub(super) connected: Gauge,
+    pub(super) restarts: Counter,
+    pub(super) limited: Counter,
     events: Family<KindLabels, Counter>,
     pub(super) reconnects: Counter,
     pub(super) latency: Histogram,
@@ -118,7 +132,10 @@ impl DiscordMetrics {
     /// With every series at 0.
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let metrics = Self {
+            shards: Gauge::default(),
             connected: Gauge::default(),
+            restarts: Counter::default(),
+            limited: Counter::default(),
             events: Family::default(),
             reconnects: Counter::default(),
             latency: Histogram::new(LATENCIES),
@@ -136,6 +153,21 @@ impl DiscordMetrics {
     }
 
     fn register(&self, r: &mut Registry) {
+        r.register(
+            "bot_discord_shards",
+            "Shards that there should be",
+            self.shards.clone(),
+        );
+        r.register(
+            "bot_discord_shard_restarts",
+            "Shards that ended, by an error of ours, and were begun anew",
+            self.restarts.clone(),
+        );
+        r.register(
+            "bot_discord_limited",
+            "Requests that Discord turned away with status 429",
+            self.limited.clone(),
+        );
         r.register(
             "bot_discord_connected",
             "Shards that have a session with Discord's gateway",
@@ -166,6 +198,15 @@ impl DiscordMetrics {
             "Posts sent again after an unknown outcome when their nonce no longer protected them, so that they may stand there twice",
             self.repeated.clone(),
         );
+    }
+
+    /// How the door stands now.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            shards: self.shards.get(),
+            connected: self.connected.get(),
+            restarts: self.restarts.get(),
+        }
     }
 
     pub(super) fn event(&self, kind: Kind) {

@@ -8,9 +8,6 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use super::calls::GatewayInfo;
 use super::{ApiError, DiscordError, Door, rights, slash};
 
-/// "Unauthorized".
-const UNAUTHORIZED: u16 = 401;
-
 /// Asks where the gateway is, says how to invite the bot, and sees to its commands. A Discord that is down
 /// at our start is waited for: the other doors are open.
 pub(super) async fn introduce(door: &Arc<Door>) -> Result<GatewayInfo, DiscordError> {
@@ -57,9 +54,7 @@ where
     loop {
         match call().await {
             Ok(value) => return Ok(value),
-            Err(ApiError::Refused { status, .. }) if status == UNAUTHORIZED => {
-                return Err(DiscordError::Token);
-            }
+            Err(error) if error.is_unauthorized() => return Err(DiscordError::Token),
             Err(error) => {
                 let wait = waits.next().unwrap_or(Duration::from_mins(1));
                 tracing::warn!(%error, ?wait, "Discord is not to be had; once more");

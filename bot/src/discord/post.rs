@@ -25,6 +25,9 @@ const TRY: Duration = Duration::from_secs(20);
 /// So many answers may wait for another try; of more, each has the one.
 const MOST_WAITING: usize = 512;
 
+/// Where an answer has no words.
+const NOTHING: &str = "I have nothing to say to that.";
+
 /// Where a post goes, and what it answers there.
 struct Target {
     channel: u64,
@@ -150,9 +153,10 @@ fn number(id: &str) -> Result<u64, ApiError> {
         .map_err(|_| ApiError::Shape("an id is no number".to_owned()))
 }
 
-/// The answer, and in small what is less than usual about it.
+/// The answer, and in small what is less than usual about it. Discord takes no message without a word.
 fn text(reply: &Reply) -> String {
     match &reply.notice {
+        None if reply.answer.trim().is_empty() => NOTHING.to_owned(),
         Some(notice) => format!("{}\n-# {notice}", reply.answer),
         None => reply.answer.clone(),
     }
@@ -190,12 +194,24 @@ pub(super) fn pieces(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::Feature;
+    use crate::metrics::Outcome;
     use proptest::prelude::*;
 
     #[test]
     fn a_short_answer_is_one_piece() {
         assert_eq!(pieces(" Pong. "), ["Pong."]);
         assert!(pieces("  ").is_empty());
+    }
+
+    #[test]
+    fn no_answer_is_empty() {
+        for (said, posted) in [("", NOTHING), (" \n", NOTHING), ("Pong.", "Pong.")] {
+            let reply = Reply::ok(said, Feature::Commands, false, None);
+            assert_eq!(pieces(&text(&reply)), [posted]);
+        }
+        let ignored = Reply::declined(Outcome::Ignored, Feature::AiChat);
+        assert!(!ignored.answer.is_empty());
     }
 
     proptest! {

@@ -97,6 +97,38 @@ pub(super) fn reasons(config: &DiscordConfig) -> String {
     reasons.collect::<Vec<_>>().join("; ")
 }
 
+/// The link with what it asks for, and what each of that is for; for people.
+pub(super) fn explained(application: u64, config: &DiscordConfig) -> String {
+    let link = invite(application, config);
+    let mut text = format!(
+        "Open this link as somebody who manages a server, and the bot is let in:\n\n  {link}\n\n\
+         It asks for what these options switch on, and for nothing else. The permissions are in the link, the intents \
+         are asked for when the bot connects:\n\n"
+    );
+    text.extend(needed(config).map(|need| {
+        let by = need.option.map(|o| format!(" ({o})")).unwrap_or_default();
+        let (intents, permissions) = (intent_names(need), permission_names(need));
+        let what = need.what;
+        format!("  {what}{by}\n      intents: {intents}\n      permissions: {permissions}\n")
+    }));
+    if intents(config).contains(Intents::MESSAGE_CONTENT) {
+        text += "\nMESSAGE_CONTENT is privileged: switch on \"Message Content Intent\" on the page \"Bot\" of your \
+                 application, or Discord closes the door on the bot.\n";
+    }
+    if config.roles {
+        text += "\nThe bot's role has to stand above the roles that it is to give.\n";
+    }
+    let off = NEEDS.iter().filter(|need| !(need.on)(config));
+    let mut off = off
+        .map(|need| format!("  {}: {}\n", need.option.unwrap_or_default(), need.what))
+        .peekable();
+    if off.peek().is_some() {
+        text += "\nSwitched off, and not asked for:\n\n";
+    }
+    text.extend(off);
+    text
+}
+
 /// As Discord's own pages write them, such as `VIEW_CHANNEL`.
 fn permission_names(need: &Need) -> String {
     listed(need.permissions.iter_names().map(|(name, _)| name))

@@ -29,7 +29,7 @@ const WANTED: EventTypeFlags = EventTypeFlags::READY
 /// Nobody says goodbye for longer than that.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// One shard, until `stop` or a close that is final.
+/// One shard, until `stop` or a close that is final. One that ends otherwise is no error here: it is begun anew.
 pub(super) async fn follow(
     id: ShardId,
     config: Config<InMemoryQueue>,
@@ -72,7 +72,7 @@ pub(super) async fn follow(
                 // its text may hold a message
                 tracing::warn!(kind = %error, "the gateway said what nobody understands");
             }
-            None => return Err(closed(session.last_close)),
+            None => return session.last_close.and_then(closed).map_or(Ok(()), Err),
         }
     }
     // by any other code than that of a farewell the session waits for the next process

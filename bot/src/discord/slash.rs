@@ -6,6 +6,8 @@ use twilight_model::application::interaction::application_command::{
 };
 use twilight_model::guild::Permissions;
 
+use crate::manners::is_ignored;
+
 const CHAT_INPUT: u8 = 1;
 const SUBCOMMAND: u8 = 1;
 const STRING: u8 = 3;
@@ -161,10 +163,9 @@ pub(super) fn used(data: &CommandData) -> Option<Used> {
         "ask" => said.trim_start_matches(['!', ' ']).to_owned(),
         name => format!("!{name} {said}").trim_end().to_owned(),
     };
-    Some(Used {
-        text,
-        private: slash.private,
-    })
+    // it has to be answered, but nobody else needs to see that there was nothing to answer
+    let private = slash.private || is_ignored(&text);
+    Some(Used { text, private })
 }
 
 fn role(options: &[CommandDataOption]) -> Option<Used> {
@@ -217,6 +218,14 @@ mod tests {
         let asked = used(&data(&json!([text("!stop", "text")]), "ask")).unwrap();
         assert_eq!(Ask::of(&asked.text), Ask::Talk("stop".to_owned()));
         assert!(used(&data(&json!([]), "dance")).is_none());
+    }
+
+    #[test]
+    fn what_asks_to_be_ignored_is_between_the_two() {
+        for (said, private) in [("$ignore me", true), ("! $IGNORE", true), ("hello", false)] {
+            let asked = used(&data(&json!([text(said, "text")]), "ask")).unwrap();
+            assert_eq!(asked.private, private, "{said}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::App;
+use crate::discord::{DiscordMetrics, Standing};
 use crate::features::{Feature, tier_name};
 
 #[derive(PartialEq, Serialize)]
@@ -26,6 +27,8 @@ pub(super) struct Status {
     epoch: Option<i64>,
     features: Vec<FeatureStatus>,
     sources: Vec<SourceStatus>,
+    /// Null where that door is closed.
+    discord: Option<Standing>,
 }
 
 #[derive(PartialEq, Serialize)]
@@ -86,6 +89,7 @@ impl Status {
                     state: state.name(),
                 })
                 .collect(),
+            discord: app.discord.as_ref().map(DiscordMetrics::standing),
         }
     }
 }

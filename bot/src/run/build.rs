@@ -114,6 +114,7 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
         deadline: config.pools.deadline,
         gateway,
     });
+    let heard = config.jobs.role != Role::Worker;
     let app = App {
         chat: Arc::clone(&chat),
         flags,
@@ -121,6 +122,7 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
         store: store.clone(),
         stops,
         probes: Probes::new(),
+        discord: discord.as_ref().filter(|_| heard).map(Discord::metrics),
         registry,
         web,
         draining: draining.clone(),

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::buckets::Standing;
+use super::buckets::{Standing, bucket};
 use super::routes;
 use super::state::{Call, Fault};
 use super::{Shared, TOKEN};
@@ -106,6 +106,7 @@ fn judge(
             let standing = state.buckets.exhaust(now, method, path, wait);
             return too_many(wait, "shared", Some(&standing));
         }
+        Some(Fault::Full(wait)) => return full(method, path, wait),
         Some(Fault::Status(status)) => {
             return plain(status, json!({"message": "made to fail", "code": 0}));
         }
@@ -170,6 +171,21 @@ fn too_many(wait: Duration, scope: &'static str, standing: Option<&Standing>) ->
     Answer {
         status: 429,
         body: json!({"message": "You are being rate limited.", "retry_after": wait.as_secs_f64(), "global": global}),
+        headers,
+    }
+}
+
+/// As it comes when Discord's own clocks disagree: a bucket that is full, and no time at which it is not.
+fn full(method: &str, path: &str, wait: Option<&str>) -> Answer {
+    let mut headers = HeaderMap::new();
+    set(&mut headers, "x-ratelimit-scope", "user");
+    set(&mut headers, "x-ratelimit-bucket", &bucket(method, path));
+    if let Some(wait) = wait {
+        set(&mut headers, "retry-after", wait);
+    }
+    Answer {
+        status: 429,
+        body: json!({"message": "You are being rate limited.", "retry_after": 0, "global": false}),
         headers,
     }
 }

@@ -113,17 +113,27 @@ impl Buckets {
     }
 
     fn key(&self, method: &str, path: &str) -> (String, Limit) {
-        let mut parts: Vec<&str> = path.split('/').collect();
-        // the first id is part of the bucket, the others are not
-        for (n, part) in parts.iter_mut().enumerate() {
-            if n > 1 && part.parse::<u64>().is_ok() {
-                *part = ":id";
-            }
-        }
-        let posts = method == "POST" && parts.len() == 3 && parts[2] == "messages";
-        let key = format!("{method} {}", parts.join("/"));
+        let (key, posts) = key(method, path);
         (key, if posts { self.posts } else { self.others })
     }
+}
+
+/// How the bucket of a call is called.
+pub(super) fn bucket(method: &str, path: &str) -> String {
+    name(&key(method, path).0)
+}
+
+/// What a bucket is kept by, and whether it is one of messages.
+fn key(method: &str, path: &str) -> (String, bool) {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    // the first id is part of the bucket, the others are not
+    for (n, part) in parts.iter_mut().enumerate() {
+        if n > 1 && part.parse::<u64>().is_ok() {
+            *part = ":id";
+        }
+    }
+    let posts = method == "POST" && parts.len() == 3 && parts[2] == "messages";
+    (format!("{method} {}", parts.join("/")), posts)
 }
 
 /// Discord's are opaque, and the same for a route wherever it is.

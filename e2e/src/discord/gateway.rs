@@ -152,6 +152,10 @@ impl Line {
         if early {
             state.violation("identified again within 5 s");
         }
+        if let Some(code) = state.refuse {
+            let _ = self.out.send(Frame::Close(code));
+            return;
+        }
         if intents & !state.granted != 0 {
             let _ = self.out.send(Frame::Close(4014));
             return;

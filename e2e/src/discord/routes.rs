@@ -25,11 +25,19 @@ pub(super) fn route(
             (200, json!({"id": BOT.to_string(), "name": "ChatBotler"}))
         }
         ("GET", ["users", "@me"]) => (200, user()),
-        ("GET", ["applications", _, "commands"] | ["applications", _, "guilds", _, "commands"]) => {
+        ("GET", ["applications", _, "commands"]) => (200, json!(state.commands)),
+        ("GET", ["applications", _, "guilds", guild, "commands"]) => (
+            200,
+            json!(state.guild_commands.entry(id(guild)).or_default()),
+        ),
+        ("PUT", ["applications", _, "commands"]) => {
+            state.commands = commands(state, body);
             (200, json!(state.commands))
         }
-        ("PUT", ["applications", _, "commands"] | ["applications", _, "guilds", _, "commands"]) => {
-            (200, commands(state, body))
+        ("PUT", ["applications", _, "guilds", guild, "commands"]) => {
+            let commands = commands(state, body);
+            state.guild_commands.insert(id(guild), commands.clone());
+            (200, json!(commands))
         }
         ("GET", ["channels", channel]) => match state.channel(id(channel)) {
             Some(channel) => (200, channel),
@@ -87,7 +95,7 @@ fn info(state: &State, gateway: SocketAddr) -> Value {
     })
 }
 
-fn commands(state: &mut State, body: &Value) -> Value {
+fn commands(state: &mut State, body: &Value) -> Vec<Value> {
     let mut commands = body.as_array().cloned().unwrap_or_default();
     for command in &mut commands {
         command["id"] = json!(state.id().to_string());
@@ -101,8 +109,7 @@ fn commands(state: &mut State, body: &Value) -> Value {
             fields.remove("options");
         }
     }
-    state.commands = commands;
-    json!(state.commands)
+    commands
 }
 
 fn post(state: &mut State, channel: u64, body: &Value) -> Answered {
@@ -188,6 +195,9 @@ fn acknowledge(state: &mut State, token: &str, body: &Value) -> Answered {
 }
 
 fn fulfil(state: &mut State, token: &str, body: &Value) -> Answered {
+    if body["content"].as_str().unwrap_or_default().is_empty() {
+        return refused(400, 50_006, "Cannot send an empty message");
+    }
     let promise = state.promises.get_mut(token);
     match promise.filter(|promise| promise.acknowledged.is_some()) {
         Some(promise) => {

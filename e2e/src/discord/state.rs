@@ -62,6 +62,8 @@ pub enum Fault {
     Global(Duration),
     /// Nothing is done; others have used up what all share of this route.
     Shared(Duration),
+    /// Nothing is done; the bucket is full, and this, or nothing, is said of how long.
+    Full(Option<&'static str>),
 }
 
 /// Which calls go wrong.
@@ -94,8 +96,10 @@ pub struct State {
     pub posts: Vec<Post>,
     /// What a client did that it may not.
     pub violations: Vec<String>,
-    /// The slash commands that are registered.
+    /// The slash commands that are registered everywhere.
     pub commands: Vec<Value>,
+    /// Those that are registered in one server.
+    pub guild_commands: BTreeMap<u64, Vec<Value>>,
     /// Parent and owner of each thread.
     pub threads: HashMap<u64, (u64, u64)>,
     /// Channel and emoji of each reaction, by message.
@@ -114,6 +118,8 @@ pub struct State {
     pub deaf: bool,
     /// Bits of intents that the application was granted; others end in close code 4014.
     pub granted: u64,
+    /// Every identify ends with this close code.
+    pub refuse: Option<u16>,
     /// How many shards are recommended.
     pub shards: u32,
     /// Identifies seen, with the intents that each asked for.
@@ -137,6 +143,7 @@ impl State {
             posts: Vec::new(),
             violations: Vec::new(),
             commands: Vec::new(),
+            guild_commands: BTreeMap::new(),
             threads: HashMap::new(),
             reactions: Vec::new(),
             roles: roles(),
@@ -146,6 +153,7 @@ impl State {
             heartbeat_interval: 41_250,
             deaf: false,
             granted: u64::MAX,
+            refuse: None,
             shards: 1,
             identifies: Vec::new(),
             resumes: 0,

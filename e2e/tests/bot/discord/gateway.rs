@@ -22,6 +22,7 @@ pub(super) fn tests() -> Vec<Trial> {
         trial("discord_shards", shards),
         trial("discord_ends_on_a_wrong_token", token),
         trial("discord_ends_without_its_intents", intents),
+        trial("discord_ends_on_every_close_that_is_final", closed),
     ]
 }
 
@@ -122,14 +123,22 @@ async fn shards(run: Arc<RunDir>) -> Result<()> {
     let ids = [scene.discord.say(&Said::to_bot("!ping"))];
     answered_once(&scene, &ids).await?;
     assert!((scene.series("bot_discord_connected").await? - 2.0).abs() < 0.1);
+    let status = e2e::http::get_text(&scene.bot.url("/status")).await?;
+    let status: serde_json::Value = serde_json::from_str(&status)?;
+    let stands = serde_json::json!({"shards": 2, "connected": 2, "restarts": 0});
+    assert_eq!(status["discord"], stands);
     scene.close().await
 }
 
 /// Starts a bot that Discord refuses, and waits until its log says so in these words.
 async fn refused(run: &Arc<RunDir>, options: &[String], words: &str) -> Result<()> {
+    refused_as(run, "refused", options, words).await
+}
+
+async fn refused_as(run: &Arc<RunDir>, name: &str, options: &[String], words: &str) -> Result<()> {
     // it may end before it is ready, or after
-    let bot = Bot::alone(run, "refused", options).await;
-    let log = run.logs().join("refused.log");
+    let bot = Bot::alone(run, name, options).await;
+    let log = run.logs().join(format!("{name}.log"));
     await_condition("the reason in the log", DEADLINE, || async {
         let text = std::fs::read_to_string(&log)?;
         Ok(text.contains(words).then_some(()))
@@ -159,4 +168,30 @@ async fn intents(run: Arc<RunDir>) -> Result<()> {
     options.push("--discord-message-content".to_owned());
     refused(&run, &options, "Message Content Intent").await?;
     discord.assert_good_manners()
+}
+
+async fn closed(run: Arc<RunDir>) -> Result<()> {
+    for (code, words) in [
+        (4004, "reset it on the page"),
+        (4010, "correct --discord-shards"),
+        (4011, "raise --discord-shards"),
+        (4012, "update the bot"),
+        (4013, "update the bot"),
+        (4014, "Message Content Intent"),
+    ] {
+        let discord = Discord::start().await?;
+        discord.with(|state| state.refuse = Some(code));
+        let mut options = discord.options();
+        // the first that is refused ends all of them
+        options.push("--discord-shards=2".to_owned());
+        let name = format!("refused-{code}");
+        refused_as(&run, &name, &options, words).await?;
+        let log = std::fs::read_to_string(run.logs().join(format!("{name}.log")))?;
+        ensure!(log.matches(words).count() == 1, "{log}");
+        ensure!(!log.contains("begun anew"), "{log}");
+        let identifies = discord.with(|state| state.identifies.len());
+        ensure!(identifies == 1, "{code}: {identifies} identifies");
+        discord.assert_good_manners()?;
+    }
+    Ok(())
 }

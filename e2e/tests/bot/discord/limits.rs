@@ -17,6 +17,7 @@ pub(super) fn tests() -> Vec<Trial> {
     vec![
         trial("discord_minds_its_buckets", buckets),
         trial("discord_minds_a_limit_of_others", shared),
+        trial("discord_backs_off_from_a_bucket_that_says_no_time", no_time),
         trial("discord_minds_the_global_limit", global),
         trial("discord_posts_once_though_answers_are_lost", lost),
         trial("discord_waits_for_better_days", failing),
@@ -59,6 +60,27 @@ async fn shared(run: Arc<RunDir>) -> Result<()> {
     let calls = scene.discord.calls("messages");
     assert_eq!(calls[0].status, 429);
     assert!(calls[1].at - calls[0].at >= wait);
+    scene.close().await
+}
+
+async fn no_time(run: Arc<RunDir>) -> Result<()> {
+    let scene = Scene::open(&run, &[]).await?;
+    for (n, wait) in (0..).zip([Some("0"), None, Some("soon")]) {
+        let channel = CHANNEL + n;
+        let path = format!("channels/{channel}/messages");
+        scene.discord.fail("POST", &path, 3, Fault::Full(wait));
+        let said = Said::to_bot("!ping").in_channel(channel);
+        assert_eq!(scene.ask(&said).await?.content, "Pong.");
+        let calls = scene.discord.calls(&path);
+        assert_eq!(calls.len(), 4, "{wait:?}");
+        for (n, two) in calls.windows(2).enumerate() {
+            // half a second, one, two: a little less, since clocks differ
+            let least = Duration::from_millis(490 << n);
+            let apart = two[1].at - two[0].at;
+            assert!(apart >= least, "{wait:?}: {apart:?} after try {n}");
+        }
+    }
+    assert!((scene.series("bot_discord_limited_total").await? - 9.0).abs() < 0.1);
     scene.close().await
 }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use e2e::bot::Bot;
+use e2e::discord::GUILD;
 use e2e::discord::events::Said;
 use e2e::discord::state::Fault;
 use e2e::run_dir::RunDir;
+use e2e::wait::await_condition;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use super::scene::Scene;
+use super::scene::{DEADLINE, Scene};
 use crate::support::trial;
 
 const MODERATOR: u64 = 70;
@@ -19,8 +21,11 @@ const MODERATORS: &str = "--discord-moderator-roles=77";
 pub(super) fn tests() -> Vec<Trial> {
     vec![
         trial("discord_answers_slash_commands", slash),
+        trial("discord_answers_kindly_that_nothing_was_asked", ignored),
         trial("discord_registers_its_commands_once", registers),
+        trial("discord_registers_in_one_server", one_server),
         trial("discord_obeys_moderators", moderators),
+        trial("discord_reboots_for_moderators", reboots),
         trial("discord_gives_roles", roles),
         trial("discord_reminds", reminds),
         trial("discord_keeps_reminders_through_a_wrong_token", refused_token),
@@ -46,6 +51,75 @@ async fn slash(run: Arc<RunDir>) -> Result<()> {
     assert!(promises[&status].ephemeral && !promises[&ping].ephemeral);
     assert!(scene.discord.posts().is_empty());
     scene.close().await
+}
+
+async fn ignored(run: Arc<RunDir>) -> Result<()> {
+    let scene = Scene::open(&run, &[]).await?;
+    for said in ["$ignore this one", "!$IGNORE", "!"] {
+        let token = scene.discord.slash("ask", &[("text", said)], 40, &[]);
+        assert!(!scene.fulfilled(&token).await?.is_empty(), "{said}");
+        // a slip that holds no words at all is no secret
+        let ephemeral = scene.discord.with(|state| state.promises[&token].ephemeral);
+        assert_eq!(ephemeral, said != "!", "{said}");
+    }
+    let ignored = "bot_message_outcomes_total{door=\"discord\",outcome=\"ignored\"}";
+    assert!((scene.series(ignored).await? - 2.0).abs() < 0.1);
+    // none of it was refused by Discord and tried again
+    await_condition("three answers that Discord took", DEADLINE, || async {
+        let posts = scene.series("bot_discord_posts_total{outcome=\"ok\"}");
+        Ok(((posts.await? - 3.0).abs() < 0.1).then_some(()))
+    })
+    .await?;
+    scene.close().await
+}
+
+async fn one_server(run: Arc<RunDir>) -> Result<()> {
+    let scene = Scene::open(&run, &[&format!("--discord-guild={GUILD}")]).await?;
+    let there = || {
+        scene
+            .discord
+            .with(|state| state.guild_commands.get(&GUILD).map(Vec::len))
+    };
+    scene
+        .until("the commands", || (there() == Some(14)).then_some(()))
+        .await?;
+    assert!(scene.discord.with(|state| state.commands.is_empty()));
+    let calls = scene.discord.calls("commands");
+    let place = format!("guilds/{GUILD}/commands");
+    assert!(calls.iter().all(|call| call.path.ends_with(&place)));
+    let ping = scene.discord.slash("ping", &[], 40, &[]);
+    assert_eq!(scene.fulfilled(&ping).await?, "Pong.");
+    scene.close().await
+}
+
+async fn reboots(run: Arc<RunDir>) -> Result<()> {
+    let scene = Scene::open(&run, &[MODERATORS]).await?;
+    let denied = scene.discord.slash("reboot", &[], 40, &[]);
+    assert!(scene.fulfilled(&denied).await?.contains("moderators"));
+    assert_eq!(scene.ask(&Said::to_bot("!ping")).await?.content, "Pong.");
+
+    let reboot = scene.discord.slash("reboot", &[], MODERATOR, &[77]);
+    let ended = tokio::time::timeout(DEADLINE, scene.bot.exited()).await?;
+    // by which whoever looks after the process knows to start it again
+    assert_eq!(ended.code(), Some(75));
+    // what it had promised was done before
+    assert!(scene.fulfilled(&reboot).await?.contains("begin anew"));
+    assert_eq!(scene.discord.connected(), 0);
+
+    let mut options = scene.discord.options();
+    options.push(MODERATORS.to_owned());
+    let Scene { discord, .. } = scene;
+    let bot = Bot::alone(&run, "again", &options).await?;
+    let scene = Scene { discord, bot };
+    scene.connected(1).await?;
+    let talk = scene.ask(&Said::to_bot("hello")).await?;
+    assert!(!talk.content.is_empty());
+    assert!(scene.bot.terminate().await?.success());
+    // of a process that was there before, it knows nothing
+    let mut others = scene.discord.violations();
+    others.retain(|what| what != "identified again within 5 s");
+    assert!(others.is_empty(), "{others:?}");
+    Ok(())
 }
 
 async fn registers(run: Arc<RunDir>) -> Result<()> {
