@@ -106,6 +106,10 @@ pub struct Config {
     #[arg(long, env = "CHATBOTLER_GRACE", default_value = "25s", value_parser = duration, value_name = "DURATION")]
     pub grace: Duration,
 
+    /// How long to go on when told to stop, not ready any more, until those who send messages know
+    #[arg(long, env = "CHATBOTLER_DRAIN_DELAY", value_parser = duration, value_name = "DURATION")]
+    pub drain_delay: Option<Duration>,
+
     /// What to log: a level, or targets with levels
     #[arg(
         long,

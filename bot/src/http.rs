@@ -5,6 +5,7 @@ mod body;
 mod cookie;
 mod desk;
 mod events;
+mod impatient;
 mod inbox;
 mod origin;
 mod page;
@@ -16,6 +17,7 @@ mod status;
 mod talk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -23,6 +25,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -55,13 +58,19 @@ pub(crate) struct App {
     pub(crate) discord: Option<DiscordMetrics>,
     pub(crate) registry: Registry,
     pub(crate) web: Web,
-    /// Cancelled when the bot was told to stop.
+    /// Cancelled when the bot was told to stop: nobody should send it anything new.
+    pub(crate) leaving: CancellationToken,
+    /// Cancelled when it takes nothing new any more.
     pub(crate) draining: CancellationToken,
 }
 
 /// What the page and the desk stand on.
 pub(crate) struct Web {
     pub(crate) hub: Arc<Hub>,
+    /// How long one stream may be.
+    stream_age: Duration,
+    /// When this process began.
+    begun: Timestamp,
     desk: Desk,
     /// Whether cookies are for HTTPS alone.
     https: bool,
@@ -71,6 +80,8 @@ impl Web {
     pub(crate) fn new(config: &WebConfig, registry: &mut Registry) -> Result<Self, DeskError> {
         Ok(Self {
             hub: Arc::new(Hub::new(config.page_streams, registry)),
+            stream_age: config.page_stream_age,
+            begun: Timestamp::now(),
             desk: Desk::new(config, registry)?,
             https: config.page_https,
         })
@@ -86,6 +97,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/chat", post(talk::chat))
         .route("/events", get(events::events))
+        .route("/said", get(events::said))
         .route("/inbox", get(inbox::inbox))
         .route("/status", get(status::status))
         .route("/metrics", get(scrape))

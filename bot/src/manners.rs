@@ -6,6 +6,7 @@ pub(crate) mod clean;
 mod code;
 mod ignore;
 mod metrics;
+mod newcomers;
 mod people;
 mod sizes;
 
@@ -22,6 +23,7 @@ pub(crate) use sizes::TooMuch;
 use crate::config::MannersConfig;
 use crate::features::Feature;
 use crate::message::{Author, Message};
+use newcomers::Newcomers;
 use people::{People, Rate, Which};
 use sizes::Sizes;
 
@@ -51,6 +53,7 @@ pub(crate) fn cleaned(typed: &Message) -> Message {
 pub(crate) struct Manners {
     sizes: Sizes,
     people: People,
+    newcomers: Newcomers<MonotonicClock>,
     pub(crate) metrics: MannersMetrics,
 }
 
@@ -67,6 +70,10 @@ impl Manners {
                 rate(config.user_per_minute, config.user_burst),
                 rate(config.channel_per_minute, config.channel_burst),
                 rate(config.api_per_minute, config.api_burst),
+                &MonotonicClock,
+            ),
+            newcomers: Newcomers::new(
+                rate(config.new_sessions_per_minute, config.new_sessions_burst),
                 &MonotonicClock,
             ),
             metrics: MannersMetrics::new(registry),
@@ -94,9 +101,23 @@ impl Manners {
         self.count(result)
     }
 
+    /// Whether this visitor of the page may speak: one who was never heard before counts for the address.
+    pub(crate) fn admit_visitor(&self, address: IpAddr, visitor: &str) -> Result<(), TooOften> {
+        let result = self.newcomers.admit(address, visitor);
+        self.count(result.map_err(|wait| TooOften {
+            which: Which::Session,
+            wait,
+            say: true,
+        }))
+    }
+
     fn count(&self, result: Result<(), TooOften>) -> Result<(), TooOften> {
         for which in Which::ALL {
-            self.metrics.keys(which, self.people.keys(which));
+            let keys = match which {
+                Which::Session => self.newcomers.keys(),
+                Which::User | Which::Channel | Which::Address => self.people.keys(which),
+            };
+            self.metrics.keys(which, keys);
         }
         result.inspect_err(|too_often| self.metrics.limited(too_often.which))
     }

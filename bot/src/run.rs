@@ -58,6 +58,7 @@ pub async fn run_with(
         jobs,
         store,
         reboot,
+        leaving,
         draining,
         followers: _followers,
         finishing,
@@ -79,6 +80,14 @@ pub async fn run_with(
             tokio::select! {
                 () = shutdown => {}
                 () = rebooting.cancelled() => {}
+            }
+            leaving.cancel();
+            if let Some(delay) = config.drain_delay {
+                tracing::info!(
+                    ?delay,
+                    "told to stop: not ready, and still there for who does not know it"
+                );
+                tokio::time::sleep(delay).await;
             }
             draining.cancel();
         })

@@ -43,6 +43,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Bot {
     process: Process,
+    spec: Box<Spec>, // boxed: it is large, and bots lie in enums
     port: Port,
     targets: Mutex<Vec<Target>>,
 }
@@ -107,14 +108,25 @@ impl Bot {
         let process = Process::start(run, spec)?;
         let bot = Self {
             process,
+            spec: Box::new(spec.clone()),
             port,
             targets: Mutex::default(),
         };
-        let ready = bot.url("/readyz");
-        bot.process
-            .await_ready(READY, || http::is_ok(&ready))
-            .await?;
+        bot.await_ready().await?;
         Ok(bot)
+    }
+
+    async fn await_ready(&self) -> Result<()> {
+        let ready = self.url("/readyz");
+        self.process
+            .await_ready(READY, || http::is_ok(&ready))
+            .await
+    }
+
+    /// Starts it again, once it has ended, at the same address and with the same options.
+    pub async fn restart(&mut self, run: &RunDir) -> Result<()> {
+        self.process = Process::start(run, &self.spec)?;
+        self.await_ready().await
     }
 
     /// Ends it as a crash would (SIGKILL).

@@ -126,14 +126,41 @@ impl Browser {
         Ok(self.client.execute(script, Vec::new()).await?)
     }
 
-    /// What the console has been told since the last asking, warnings and worse. `WebDriver` knows no
-    /// console: this is chromedriver's own command.
-    pub async fn complaints(&self) -> Result<Vec<String>> {
+    /// Looks at the page with another screen, of so many pixels, from now on.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 0, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics)
+            .await
+    }
+
+    /// What the person prefers, as a style sheet asks for it: `prefers-color-scheme` and the like.
+    pub async fn prefer(&self, preferences: &[(&str, &str)]) -> Result<()> {
+        let features = preferences
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value}));
+        let features = json!({"features": features.collect::<Vec<_>>()});
+        self.devtools("Emulation.setEmulatedMedia", features).await
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) -> Result<()> {
+        let body = json!({"cmd": command, "params": parameters});
+        self.own("goog/cdp/execute", &body).await.map(drop)
+    }
+
+    /// A command of chromedriver that `WebDriver` does not know.
+    async fn own(&self, command: &str, body: &Value) -> Result<Value> {
         let session = self.client.session_id().await?.context("no session")?;
-        let url = format!("{}/session/{session}/se/log", self.url);
-        let asked = http::client()?.post(&url).json(&json!({"type": "browser"}));
+        let url = format!("{}/session/{session}/{command}", self.url);
+        let asked = http::client()?.post(&url).json(body);
         let answer: Value = asked.send().await?.error_for_status()?.json().await?;
-        let entries = answer["value"].as_array().context("not a log")?;
+        Ok(answer["value"].clone())
+    }
+
+    /// What the console has been told since the last asking, warnings and worse.
+    pub async fn complaints(&self) -> Result<Vec<String>> {
+        let log = self.own("se/log", &json!({"type": "browser"})).await?;
+        let entries = log.as_array().context("not a log")?;
         Ok(entries.iter().map(ToString::to_string).collect())
     }
 

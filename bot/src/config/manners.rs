@@ -92,4 +92,25 @@ pub struct MannersConfig {
         value_name = "N"
     )]
     pub api_burst: u32,
+
+    /// New visitors of the page a minute from one address; 0 is no limit
+    ///
+    /// A visitor is new whose cookie this process has not heard from. Behind a proxy all come from one address:
+    /// there it bounds how many new visitors all of them together are.
+    #[arg(
+        long,
+        env = "CHATBOTLER_NEW_SESSIONS_PER_MINUTE",
+        default_value_t = 120,
+        value_name = "N"
+    )]
+    pub new_sessions_per_minute: u32,
+
+    /// New visitors of the page from one address at once
+    #[arg(
+        long,
+        env = "CHATBOTLER_NEW_SESSIONS_BURST",
+        default_value_t = 240,
+        value_name = "N"
+    )]
+    pub new_sessions_burst: u32,
 }

@@ -44,6 +44,12 @@ pub struct WebConfig {
     )]
     pub page_streams: usize,
 
+    /// How long a page is kept up to date before it has to come again
+    ///
+    /// Who is gone without a word keeps a place no longer than that. A page comes again by itself, unnoticed.
+    #[arg(long, env = "CHATBOTLER_PAGE_STREAM_AGE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    pub page_stream_age: Duration,
+
     /// Connections at once, pages' included; who comes then waits until one ends
     #[arg(
         long,
@@ -54,6 +60,8 @@ pub struct WebConfig {
     pub connections: NonZeroUsize,
 
     /// How long a connection may be open without the head of a request
+    ///
+    /// And how long it may take nothing of what it is answered.
     #[arg(long = "connection-silence", env = "CHATBOTLER_CONNECTION_SILENCE", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub silence: Duration,
 

@@ -132,6 +132,8 @@ struct DeskState {
 
 #[derive(Serialize)]
 struct Inside {
+    /// When this process began: another one answers after a reboot.
+    begun: String,
     status: Status,
     readings: Vec<Reading>,
 }
@@ -144,6 +146,7 @@ async fn state(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
             Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         };
         Some(Inside {
+            begun: app.web.begun.to_string(),
             status: Status::of(&app),
             readings: readings::of(&text),
         })

@@ -4,6 +4,8 @@
 //!
 //! - There are never more streams than configured, nor more than a few per session; a page that finds
 //!   no place asks `/status` from time to time instead.
+//! - A stream ends after a while, and the page comes again: who has gone without a word, or does not
+//!   read, keeps no place for ever.
 //! - What is said unasked waits in the session's inbox until a page confirms that it was shown
 //!   (`POST /heard`); a connection that is dead, or on another replica, does not lose it.
 
@@ -14,20 +16,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{Stream, unfold};
 use serde::Deserialize;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::body::Body;
 use super::session::Session;
 use super::status::Status;
 use super::{App, inbox, refuse};
 use crate::message::Door;
-use crate::store::Item;
+use crate::store::{Item, StoreError};
 pub(super) use hub::Hub;
 use hub::Listener;
 
@@ -63,6 +66,7 @@ struct Following {
     app: Arc<App>,
     listener: Listener,
     changes: tokio::sync::watch::Receiver<()>,
+    until: Instant,
     looks: tokio::time::Interval,
     looked: u32,
     last: Option<Status>,
@@ -73,12 +77,14 @@ struct Following {
     queue: VecDeque<Item>,
 }
 
-/// Ends when the bot stops: whoever follows then would keep it from ending.
+/// Ends when it has lasted long enough, and when the bot stops: whoever follows then would keep it from
+/// ending.
 fn stream(app: Arc<App>, listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let following = Following {
         changes: app.flags.changes(),
+        until: Instant::now() + app.web.stream_age,
         app,
         listener,
         looks,
@@ -97,6 +103,9 @@ fn stream(app: Arc<App>, listener: Listener) -> impl Stream<Item = Result<Event,
 impl Following {
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if Instant::now() >= self.until {
+                return None;
+            }
             let status = Status::of(&self.app);
             if self.last.as_ref() != Some(&status) {
                 let event = event("status", &status).retry(RECONNECT);
@@ -125,8 +134,7 @@ impl Following {
 
     /// An error is counted by the store, and the next look is not far.
     async fn fetch(&mut self) {
-        let name = inbox::name(Door::Page, &self.listener.session);
-        let inbox = self.app.store.inbox(&name).await;
+        let inbox = inbox_of(&self.app, &self.listener.session).await;
         let items = inbox.unwrap_or_default();
         self.sent
             .retain(|id| items.iter().any(|item| item.id == *id));
@@ -135,6 +143,18 @@ impl Following {
                 self.queue.push_back(item);
             }
         }
+    }
+}
+
+async fn inbox_of(app: &App, session: &str) -> Result<Vec<Item>, StoreError> {
+    app.store.inbox(&inbox::name(Door::Page, session)).await
+}
+
+/// For a page that found no place: what a stream would have said to it unasked.
+pub(super) async fn said(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    match inbox_of(&app, &Session::of(&headers).id).await {
+        Ok(items) => ([(header::CACHE_CONTROL, "no-store")], Json(items)).into_response(),
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
     }
 }
 

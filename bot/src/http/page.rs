@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Path, text and kind of everything but the chat page itself.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/desk", include_str!("../page/desk.html"), "text/html"),
     ("/base.css", include_str!("../page/base.css"), "text/css"),
     ("/page.css", include_str!("../page/page.css"), "text/css"),
@@ -24,6 +24,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/desk.js", include_str!("../page/desk.js"), SCRIPT),
     ("/house.js", include_str!("../page/house.js"), SCRIPT),
     ("/live.js", include_str!("../page/live.js"), SCRIPT),
+    ("/readings.js", include_str!("../page/readings.js"), SCRIPT),
     ("/talk.js", include_str!("../page/talk.js"), SCRIPT),
 ];
 const SCRIPT: &str = "text/javascript";

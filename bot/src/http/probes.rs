@@ -70,7 +70,7 @@ async fn started(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if app.draining.is_cancelled() {
+    if app.leaving.is_cancelled() || app.draining.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping")
     } else {
         (StatusCode::OK, "ok")

@@ -1,7 +1,8 @@
-//! Connections: how many there may be at once, and for how long one may say nothing.
+//! Connections: how many there may be at once, and for how long one may say nothing, or take nothing of
+//! what it is told.
 //!
-//! Without these bounds a client that sends its request byte by byte, or none at all, would hold what it
-//! holds for ever, and enough of them everything.
+//! Without these bounds a client that sends its request byte by byte, or none at all, or does not read
+//! the answer, would hold what it holds for ever, and enough of them everything.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,13 +20,15 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::impatient::Impatient;
+
 /// How it serves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Connections {
     /// At once; whoever comes then waits at the door.
     pub(crate) most: usize,
     /// The head of a request is here by then, counted from the end of the one before it; its body has a
-    /// time of its own.
+    /// time of its own. And whoever takes nothing of an answer for so long does not get the rest.
     pub(crate) silence: Duration,
 }
 
@@ -60,6 +63,7 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let stream = Impatient::new(stream, connections.silence);
         let router = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -82,6 +86,10 @@ pub(crate) async fn serve(
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use axum::response::Response;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
@@ -119,6 +127,28 @@ mod tests {
             // whether by an end or by a reset: it is over
             assert!(closed.is_ok(), "{begun:?} holds its connection");
         }
+    }
+
+    /// An answer that is longer than what the kernels on both sides would keep.
+    #[tokio::test]
+    async fn whoever_never_reads_the_answer_loses_the_connection() {
+        let (listener, _, limits) = start(1, Duration::from_millis(200)).await;
+        let address = listener.local_addr().unwrap();
+        let endless = || async {
+            let parts = futures::stream::repeat_with(|| Ok::<_, Infallible>(vec![b'x'; 1 << 16]));
+            Response::new(Body::from_stream(parts))
+        };
+        let router = Router::new()
+            .route("/", get(|| async { "ok" }))
+            .route("/endless", get(endless));
+        tokio::spawn(serve(listener, router, limits, std::future::pending()));
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /endless HTTP/1.1\r\nhost: here\r\n\r\n";
+        deaf.write_all(request).await.unwrap();
+        deaf.readable().await.unwrap(); // it has the one place
+        let mut next = TcpStream::connect(address).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(30), answered(&mut next)).await;
+        assert!(answer.expect("its place is free").ends_with("ok"));
     }
 
     #[tokio::test]

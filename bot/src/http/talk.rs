@@ -17,6 +17,8 @@ use crate::message::{Author, Door, Message, Place, new_id};
 
 /// How to address who has no name here.
 const GUEST: &str = "dear guest";
+const NEWCOMERS: &str =
+    "So many new guests have come from where you are that I need a moment for each of them.";
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -83,10 +85,19 @@ pub(super) async fn chat(
 pub(super) async fn say(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     Body(Said { message, id }): Body<Said>,
 ) -> Response {
     let session = Session::of(&headers);
     let moderator = app.web.desk.knows(&headers);
+    if let Some(Extension(ConnectInfo(peer))) = peer
+        && !moderator
+        && let Err(too_often) = app.manners.admit_visitor(peer.ip(), &session.id)
+    {
+        let seconds = too_often.wait.as_secs() + 1;
+        let refusal = refuse(StatusCode::TOO_MANY_REQUESTS, NEWCOMERS);
+        return session.keep(app.web.https, retry_after(refusal, seconds));
+    }
     let message = of_page(&session, &id, moderator, message);
     let (outcome, reply) = app.chat.answer(&message).await;
     session.keep(app.web.https, respond(outcome, reply))

@@ -51,7 +51,7 @@ impl MannersMetrics {
         );
         registry.register(
             "bot_limited",
-            "Requests that came too often, by the limit that they ran into: user, channel, address",
+            "Requests that came too often, by the limit that they ran into: user, channel, address, session (new visitors of the page)",
             metrics.limited.clone(),
         );
         registry.register(

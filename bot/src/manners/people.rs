@@ -20,6 +20,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use super::newcomers::network;
 use crate::message::Message;
 
 /// How much more of the critical tier there may be.
@@ -47,10 +48,12 @@ pub(crate) enum Which {
     User,
     Channel,
     Address,
+    /// Of an address too, in new visitors of the page.
+    Session,
 }
 
 impl Which {
-    pub(crate) const ALL: [Self; 3] = [Self::User, Self::Channel, Self::Address];
+    pub(crate) const ALL: [Self; 4] = [Self::User, Self::Channel, Self::Address, Self::Session];
 
     /// As metrics and logs name it.
     pub(crate) fn name(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Which {
             Self::User => "user",
             Self::Channel => "channel",
             Self::Address => "address",
+            Self::Session => "session",
         }
     }
 }
@@ -87,7 +91,7 @@ struct ByTier<C: Clock> {
 
 type Keys<C> = RateLimiter<u64, HashMapStateStore<u64>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-struct Limit<C: Clock> {
+pub(super) struct Limit<C: Clock> {
     clock: C,
     keys: Keys<C>,
     /// Made while it was full.
@@ -125,7 +129,7 @@ impl<C: Clock + Clone> People<C> {
 
     /// Counts a request to the address that it came from.
     pub(crate) fn admit_address(&self, address: std::net::IpAddr) -> Result<(), TooOften> {
-        let key = self.hasher.hash_one(address);
+        let key = self.hasher.hash_one(network(address));
         self.check(self.address.as_ref(), key, Which::Address)
     }
 
@@ -140,11 +144,12 @@ impl<C: Clock + Clone> People<C> {
 
     /// How many are told apart now, by limit.
     pub(crate) fn keys(&self, which: Which) -> usize {
-        let of = |limit: &Option<Limit<C>>| limit.as_ref().map_or(0, |limit| limit.keys.len());
+        let of = |limit: &Option<Limit<C>>| limit.as_ref().map_or(0, Limit::keys);
         match which {
             Which::User => of(&self.user.critical) + of(&self.user.others),
             Which::Channel => of(&self.channel.critical) + of(&self.channel.others),
             Which::Address => of(&self.address),
+            Which::Session => 0, // is counted by `newcomers`
         }
     }
 }
@@ -170,7 +175,7 @@ impl<C: Clock + Clone> ByTier<C> {
 }
 
 impl<C: Clock + Clone> Limit<C> {
-    fn of(rate: Rate, clock: &C) -> Option<Self> {
+    pub(super) fn of(rate: Rate, clock: &C) -> Option<Self> {
         let per_minute = NonZeroU32::new(rate.per_minute)?;
         let burst = NonZeroU32::new(rate.burst).unwrap_or(NonZeroU32::MIN);
         Some(Self::new(
@@ -187,8 +192,13 @@ impl<C: Clock + Clone> Limit<C> {
         }
     }
 
+    /// How many are told apart now.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
     /// `Err`: how long to wait.
-    fn check(&self, key: u64) -> Result<(), Duration> {
+    pub(super) fn check(&self, key: u64) -> Result<(), Duration> {
         let full = self.keys.len() >= MOST_KEYS;
         // whoever could begin anew anyway is forgotten; not at each check, since it looks at all of them
         if full

@@ -40,7 +40,7 @@ export function since(what) {
   if (!at || Number.isNaN(at.getTime())) return '';
   const today = at.toDateString() === new Date().toDateString();
   const day = today ? {} : { day: 'numeric', month: 'short' };
-  return `since ${at.toLocaleString([], { hour: '2-digit', minute: '2-digit', ...day })}`;
+  return `since ${at.toLocaleString([], { hour: 'numeric', minute: '2-digit', ...day })}`;
 }
 
 export function why(status) {

@@ -72,36 +72,43 @@ function show(status) {
   shown = key;
   const mood = status.stopped ? 'stopped' : status.degraded ? 'careful' : 'well';
   document.body.dataset.mood = mood;
+  if (byId('lost').contains(document.activeElement)) field.focus(); // what is hidden cannot keep it
+  byId('lost').hidden = true;
   const words = { stopped: 'The evening off', careful: `Careful mode: ${status.levelName}`, well: 'At your service' };
   if (level.textContent !== words[mood]) level.textContent = words[mood];
 
-  const less = status.features.filter((feature) => feature.state !== 'Enabled');
+  const less = status.stopped ? [] : status.features.filter((feature) => feature.state !== 'Enabled');
   byId('less').replaceChildren(...less.map((f) => element('li', f.text, { 'data-state': f.state })));
   byId('banner-title').textContent = status.stopped ? 'I have the evening off' : 'Saving my strength';
-  byId('how-much').textContent = status.degraded ? `· ${howMuch(status)}` : '';
-  byId('why').textContent = [
-    status.stopped && stopped(status),
-    ...(status.degraded ? ['It all comes back by itself.', since(status) && `This is so ${since(status)}.`, why(status)] : []),
-  ].filter(Boolean).join(' ');
+  byId('how-much').textContent = less.length ? howMuch(status) : '';
+  byId('why').textContent = (status.stopped
+    ? [stopped(status)]
+    : ['It all comes back by itself.', since(status) && `This is so ${since(status)}.`, why(status)]
+  ).filter(Boolean).join(' ');
   banner.hidden = !status.degraded && !status.stopped;
 
-  const from = since(status);
   const now = status.degraded ? `Careful mode: ${status.levelName}` : 'Everything is on';
-  byId('house-level').textContent = [now, from].filter(Boolean).join(', ');
+  byId('house-level').textContent = status.stopped ? words.stopped : [now, since(status)].filter(Boolean).join(', ');
   const well = 'When it gets busy, what matters least rests first, and comes back by itself.';
-  byId('house-why').textContent = status.degraded ? why(status) : well;
+  const because = status.degraded ? why(status) : well;
+  byId('house-why').textContent = status.stopped ? `${stopped(status)} After that it is so:` : because;
   byId('features').replaceChildren(...features(status.features));
 
-  const off = new Set(less.filter((f) => f.state === 'Disabled').map((f) => f.name));
+  const resting = (feature) => feature.state === 'Disabled' || (status.stopped && feature.tier !== 'Critical');
+  const off = new Set(status.features.filter(resting).map((f) => f.name));
   for (const hint of document.querySelectorAll('#hints [data-feature]')) hint.hidden = off.has(hint.dataset.feature);
 }
 
-function away() {
+function away(left) {
+  byId('countdown').textContent = left > 0 ? `Trying again in ${left} s.` : 'Trying now …';
+  if (shown === 'away') return;
+  shown = 'away';
   document.body.dataset.mood = 'away';
   level.textContent = 'Out for a moment';
+  banner.hidden = true; // who knows whether it is still so
+  byId('lost').hidden = false;
   byId('house-level').textContent = 'Out for a moment';
   byId('house-why').textContent = 'I cannot be reached just now. This is what was on when I was last seen:';
-  shown = '';
 }
 
 function measure() {
@@ -153,10 +160,11 @@ matchMedia('(min-width: 64rem)').addEventListener('change', (wide) => {
 
 recall();
 if (matchMedia('(pointer: fine)').matches) field.focus(); // a finger would get a keyboard it did not ask for
-follow({
+const tryNow = follow({
   status: show,
   away,
   said: ({ id, text }) => {
     if (!known(id)) say({ who: 'bot', text, id, kinds: ['unasked'], note: 'A reminder' });
   },
 });
+byId('try-now').addEventListener('click', tryNow);

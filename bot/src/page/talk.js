@@ -25,7 +25,7 @@ function render(text) {
     }
     const trimmed = part.replace(/^\n+|\n+$/g, '');
     if (!trimmed) return [];
-    const paragraph = element('p');
+    const paragraph = element('p', '', { dir: 'auto' });
     paragraph.append(...trimmed.split(/`([^`\n]+)`/).map((piece, n) => (n % 2 ? element('code', piece) : piece)));
     return [paragraph];
   });

@@ -39,6 +39,8 @@ pub(super) struct Built {
     pub(super) store: Store,
     pub(super) reboot: Reboot,
     /// Cancelled when the bot was told to stop.
+    pub(super) leaving: CancellationToken,
+    /// Cancelled when it takes nothing new any more.
     pub(super) draining: CancellationToken,
     /// Aborted at the end.
     pub(super) followers: JoinSet<()>,
@@ -66,7 +68,7 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
     followers.spawn(store.clone().keep());
     let web = Web::new(&config.web, &mut registry)?;
     let doors = doors(&store, &web, discord.as_ref());
-    let draining = CancellationToken::new();
+    let (leaving, draining) = (CancellationToken::new(), CancellationToken::new());
     let mut finishing = JoinSet::new();
     // a worker has no doors to say reminders through
     if config.jobs.role == Role::Worker {
@@ -125,6 +127,7 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
         discord: discord.as_ref().filter(|_| heard).map(Discord::metrics),
         registry,
         web,
+        leaving: leaving.clone(),
         draining: draining.clone(),
     };
     Ok(Built {
@@ -134,6 +137,7 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
         jobs,
         store,
         reboot,
+        leaving,
         draining,
         followers,
         finishing,

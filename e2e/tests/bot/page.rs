@@ -1,5 +1,9 @@
 //! The bot's own page in a real browser, on a phone and on a desktop.
 
+mod access;
+mod away;
+mod hands;
+
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -34,6 +38,9 @@ pub(crate) fn tests() -> Vec<Trial> {
                 ),
             ]
         })
+        .chain(access::tests())
+        .chain(away::tests())
+        .chain(hands::tests())
         .collect()
 }
 
