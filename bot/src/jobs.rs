@@ -120,12 +120,8 @@ impl Jobs {
         ));
         let listener = Arc::clone(&gateway);
         self.tasks.spawn(async move { listener.listen().await });
-        let orphans = Orphans {
-            client: self.queue.client.clone(),
-            doors,
-            metrics: Arc::clone(&self.metrics),
-        };
-        self.tasks.spawn(async move { orphans.adopt().await });
+        let orphans = Orphans::new(self.queue.client.clone(), doors, Arc::clone(&self.metrics));
+        self.tasks.spawn(Arc::new(orphans).adopt());
         Some(gateway)
     }
 
