@@ -47,7 +47,8 @@ pub(crate) enum JobsError {
     NoUrl,
     /// Its text is a secret.
     #[error(
-        "--nats-url is no address of a NATS server: write nats://HOST:4222 or nats://USER:PASSWORD@HOST:4222"
+        "--nats-url is no address of a NATS server: write nats://HOST:4222 or nats://USER:PASSWORD@HOST:4222, \
+         of more servers with commas between them"
     )]
     Url,
     /// The options are refused.
@@ -59,6 +60,7 @@ pub(crate) enum JobsError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     places: u32,
+    replicas: usize,
     ack_wait: Duration,
 }
 
@@ -84,9 +86,11 @@ impl Jobs {
         let url = config.nats_url.as_ref().ok_or(JobsError::NoUrl)?;
         let limits = Limits {
             places: config.jobs_max,
+            replicas: config.nats_replicas,
             ack_wait: config.ack_wait,
         };
-        let queue = Arc::new(Queue::connect(url, limits, Arc::clone(&metrics)).await?);
+        let queue = Queue::connect(url, config.role, limits, Arc::clone(&metrics)).await?;
+        let queue = Arc::new(queue);
         let mut tasks = JoinSet::new();
         if config.role == Role::Gateway {
             // workers come and go, and each would ask for the same
@@ -120,12 +124,8 @@ impl Jobs {
         ));
         let listener = Arc::clone(&gateway);
         self.tasks.spawn(async move { listener.listen().await });
-        let orphans = Orphans {
-            client: self.queue.client.clone(),
-            doors,
-            metrics: Arc::clone(&self.metrics),
-        };
-        self.tasks.spawn(async move { orphans.adopt().await });
+        let orphans = Orphans::new(self.queue.client.clone(), doors, Arc::clone(&self.metrics));
+        self.tasks.spawn(Arc::new(orphans).adopt());
         Some(gateway)
     }
 

@@ -5,20 +5,17 @@
 //! - Of several replicas one delivers: a claim is the claimer's alone until it runs out.
 //! - A crash after the claim delays a reminder until the claim has run out and never loses it.
 //! - Each try has the same id, so a door delivers once what it was asked for twice.
+//! - A door that hangs delays nobody at another door, and at its own only when all of its tries at once hang.
 
+mod metrics;
 pub(crate) mod when;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use brownout::policy::State;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use futures::future::join_all;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::deliver::{Deliver, DeliverError};
@@ -26,12 +23,14 @@ use crate::features::Feature;
 use crate::flags::FlagStore;
 use crate::message::Door;
 use crate::store::{Due, Store, StoreError, millis, now_ms};
+use metrics::Event;
+pub(crate) use metrics::ReminderMetrics;
 
 /// How often to look for what is due, and how often while reminders are Reduced.
 const LOOK: Duration = Duration::from_secs(1);
 const LOOK_REDUCED: Duration = Duration::from_secs(10);
-/// How many are claimed and delivered at once.
-const BATCH: i64 = 16;
+/// How many are under way at once, at each door.
+const AT_ONCE: usize = 16;
 /// One delivery may take so long, and no more than a third of a claim.
 const DELIVERY: Duration = Duration::from_secs(10);
 /// The first retry, and the longest wait between two.
@@ -43,71 +42,6 @@ const MOST_TRIES: i64 = 18;
 const KEPT: i64 = 86_400_000;
 /// Every so many looks, what has ended is forgotten.
 const PRUNE_EVERY: u32 = 600;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
-    event: &'static str,
-}
-
-/// What became of a try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
-    Delivered,
-    Retried,
-    GivenUp,
-}
-
-impl Event {
-    const ALL: [Self; 3] = [Self::Delivered, Self::Retried, Self::GivenUp];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Retried => "retried",
-            Self::GivenUp => "given-up",
-        }
-    }
-}
-
-/// The series of reminders.
-#[derive(Clone)]
-pub(crate) struct ReminderMetrics {
-    events: Family<Labels, Counter>,
-    to_do: Gauge,
-}
-
-impl ReminderMetrics {
-    pub(crate) fn new(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            events: Family::default(),
-            to_do: Gauge::default(),
-        };
-        registry.register(
-            "bot_reminder_deliveries",
-            "Tries to deliver a reminder: delivered, retried (to be tried again), given-up",
-            metrics.events.clone(),
-        );
-        registry.register(
-            "bot_reminders_pending",
-            "Reminders that are set and not delivered yet, of all replicas",
-            metrics.to_do.clone(),
-        );
-        for event in Event::ALL {
-            let _ = metrics.events.get_or_create(&Labels {
-                event: event.name(),
-            });
-        }
-        metrics
-    }
-
-    fn count(&self, event: Event) {
-        self.events
-            .get_or_create(&Labels {
-                event: event.name(),
-            })
-            .inc();
-    }
-}
 
 /// The loop that delivers.
 pub(crate) struct Reminders {
@@ -123,46 +57,83 @@ impl Reminders {
     /// Delivers until `stop`; what is under way then is finished. Flags do not stop it: what was
     /// promised is kept, if later than usual.
     pub(crate) async fn follow(self, flags: Arc<FlagStore>, stop: CancellationToken) {
+        let this = Arc::new(self);
+        let doors = this
+            .doors
+            .iter()
+            .map(|(door, way)| this.serve(*door, way, &flags, &stop));
+        tokio::join!(join_all(doors), this.keep_books(&stop));
+    }
+
+    /// How many there are, of all doors; and forgets what has ended.
+    async fn keep_books(&self, stop: &CancellationToken) {
         for round in 0_u32.. {
-            let looked = self.deliver_due().await;
+            if self.store.is_up()
+                && let Ok(left) = self.store.reminders_to_do().await
+            {
+                self.metrics.pending(left);
+            }
             if round.is_multiple_of(PRUNE_EVERY) {
                 // an error is counted by the store, and what is left is forgotten next time
                 let _ = self.store.prune_reminders(now_ms() - KEPT).await;
                 let _ = self.store.prune_inbox(now_ms() - KEPT).await;
             }
-            let pause = match (looked, flags.snapshot().features.state(Feature::Reminders)) {
-                (Ok(full), _) if full => Duration::ZERO,
-                (_, State::Enabled) => LOOK,
-                (_, State::Reduced | State::Disabled) => LOOK_REDUCED,
-            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
 
-    /// One look; says whether there may be more.
-    async fn deliver_due(&self) -> Result<bool, StoreError> {
+    /// One door's: whatever hangs there, others go on.
+    async fn serve(
+        self: &Arc<Self>,
+        door: Door,
+        way: &Arc<dyn Deliver>,
+        flags: &FlagStore,
+        stop: &CancellationToken,
+    ) {
+        // as tasks: one that waits for the store must go on while the next ones are claimed
+        let mut under_way = JoinSet::new();
+        while !stop.is_cancelled() {
+            let free = AT_ONCE - under_way.len();
+            let claimed = self.claim(door, free).await;
+            // there may be more: not to wait for the next look
+            let again = claimed.as_ref().is_ok_and(|due| due.len() == free);
+            for due in claimed.into_iter().flatten() {
+                let (this, way) = (Arc::clone(self), Arc::clone(way));
+                under_way.spawn(async move { this.deliver(&due, way.as_ref()).await });
+            }
+            let pause =
+                tokio::time::sleep(match flags.snapshot().features.state(Feature::Reminders) {
+                    State::Enabled => LOOK,
+                    State::Reduced | State::Disabled => LOOK_REDUCED,
+                });
+            tokio::pin!(pause);
+            let mut looking = true;
+            while looking {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => looking = false,
+                    Some(_) = under_way.join_next() => {
+                        looking = !(again && under_way.len() <= AT_ONCE / 2);
+                    }
+                    () = &mut pause, if under_way.len() < AT_ONCE => looking = false,
+                }
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    async fn claim(&self, door: Door, most: usize) -> Result<Vec<Due>, StoreError> {
         if !self.store.is_up() {
             return Err(StoreError::Down);
         }
-        let mut claimed = 0;
-        for (door, deliver) in &self.doors {
-            let now = now_ms();
-            let until = now.saturating_add(millis(self.lease));
-            let due = self.store.claim_reminders(*door, now, until, BATCH).await?;
-            claimed = claimed.max(due.len());
-            let mut under_way: FuturesUnordered<_> = FuturesUnordered::new();
-            for due in &due {
-                under_way.push(self.deliver(due, deliver.as_ref()));
-            }
-            while under_way.next().await.is_some() {}
-        }
-        let left = self.store.reminders_to_do().await?;
-        self.metrics.to_do.set(left);
-        Ok(i64::try_from(claimed).unwrap_or(BATCH) >= BATCH)
+        let now = now_ms();
+        let until = now.saturating_add(millis(self.lease));
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.store.claim_reminders(door, now, until, most).await
     }
 
     async fn deliver(&self, due: &Due, door: &dyn Deliver) {

@@ -8,10 +8,12 @@
 //! - What a method has answered `Ok` for is on the disk: it survives a crash of bot or server.
 //! - A database that does not answer is not waited for twice: until it answers again, whoever asks is
 //!   told [`StoreError::Down`] at once. So a bot without its database still says `Pong`.
+//! - One that is busy is waited for, and is not taken for gone while anybody is answered.
 
 mod activity;
 mod answers;
 mod error;
+mod health;
 mod history;
 mod inbox;
 pub(crate) mod jobs;
@@ -28,7 +30,6 @@ mod usage;
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -40,6 +41,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 pub(crate) use activity::Heard;
 pub(crate) use error::StoreError;
+use health::Health;
 pub(crate) use history::Kept;
 pub(crate) use inbox::Item;
 pub(crate) use metrics::{Operation, StoreMetrics};
@@ -49,8 +51,6 @@ pub(crate) use usage::Full;
 
 /// Connections to a server; `SQLite` has one writer anyway.
 const CONNECTIONS: u32 = 8;
-/// So long the first who finds the server gone waits for it.
-const ACQUIRE: Duration = Duration::from_secs(2);
 /// One operation, the wait for a connection included.
 const OPERATION: Duration = Duration::from_secs(5);
 /// How often the database is asked whether it is there.
@@ -81,21 +81,6 @@ pub(crate) struct Store {
     person_key: Arc<OnceCell<ring::hmac::Key>>,
 }
 
-#[derive(Debug)]
-struct Health {
-    up: AtomicBool,
-    metrics: StoreMetrics,
-}
-
-impl Health {
-    fn set(&self, up: bool) {
-        if self.up.swap(up, Ordering::Relaxed) != up {
-            tracing::info!(up, "store");
-        }
-        self.metrics.up(up);
-    }
-}
-
 impl Store {
     /// Opens `sqlite:FILE?mode=rwc`, `sqlite::memory:` or `postgres://…` and brings the tables up to date.
     ///
@@ -119,19 +104,15 @@ impl Store {
             .max_connections(if sqlite { 1 } else { CONNECTIONS })
             .idle_timeout(None)
             .max_lifetime(None)
-            .acquire_timeout(ACQUIRE)
+            .acquire_timeout(OPERATION)
             .after_connect(move |connection: &mut AnyConnection, _| {
                 Box::pin(async move { connection.execute(prepare).await.map(drop) })
             })
             .connect_lazy_with(options);
-        let health = Health {
-            up: AtomicBool::new(false),
-            metrics,
-        };
         let store = Self {
             pool,
             sqlite,
-            health: Arc::new(health),
+            health: Arc::new(Health::new(sqlite, metrics)),
             person_key: Arc::default(),
         };
         match store.first().await {
@@ -145,7 +126,10 @@ impl Store {
     }
 
     async fn first(&self) -> Result<(), StoreError> {
-        let connected = self.pool.acquire().await.map(drop);
+        let connected = tokio::time::timeout(self.health.patience, self.pool.acquire()).await;
+        let connected = connected
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+            .map(drop);
         match connected.map_err(|error| (error::refusal(&error), error)) {
             Ok(()) => {}
             Err((Some(refused), _)) => return Err(refused),
@@ -184,15 +168,22 @@ impl Store {
                 sqlx::query("SELECT 1").execute(&self.pool).await?;
                 Ok(())
             };
-            let result = self.measured(Operation::Ping, asked).await;
+            let patience = if migrated {
+                self.health.patience
+            } else {
+                OPERATION
+            };
+            let result = self.measured(Operation::Ping, patience, asked).await;
             migrated |= result.is_ok();
-            self.health.set(result.is_ok());
+            if !matches!(result, Err(StoreError::Busy)) {
+                self.health.set(result.is_ok());
+            }
         }
     }
 
     /// Whether the database answered when it was last asked.
     pub(crate) fn is_up(&self) -> bool {
-        self.health.up.load(Ordering::Relaxed)
+        self.health.is_up()
     }
 
     /// Every statement goes through here: within a time limit, counted, and not at all while the
@@ -206,7 +197,8 @@ impl Store {
             self.health.metrics.failed(operation);
             return Err(StoreError::Down);
         }
-        let result = self.measured(operation, async { Ok(work.await?) }).await;
+        let work = async { Ok(work.await?) };
+        let result = self.measured(operation, self.health.patience, work).await;
         if result.as_ref().is_err_and(StoreError::is_outage) {
             self.health.set(false);
         }
@@ -216,13 +208,12 @@ impl Store {
     async fn measured<T>(
         &self,
         operation: Operation,
+        patience: Duration,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let metrics = &self.health.metrics;
         let begin = Instant::now();
-        let result = tokio::time::timeout(OPERATION, work)
-            .await
-            .unwrap_or(Err(StoreError::Timeout(OPERATION)));
+        let result = self.health.in_time(patience, work).await;
         metrics.took(operation, begin.elapsed());
         if let Err(error) = &result {
             metrics.failed(operation);

@@ -6,6 +6,7 @@ mod common;
 
 use common::{Bot, Mount, start};
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
 
 const TOKEN: &str = "a-token-for-moderators";
 const ANN: &str = "session-of-ann-0001";
@@ -118,4 +119,62 @@ async fn people_are_counted_unless_that_is_off() {
         answer.contains("within the last day 1, in 1 messages"),
         "{answer}"
     );
+}
+
+/// Somebody else holds the file for longer than a server may answer nobody.
+#[tokio::test]
+async fn commands_are_answered_and_no_promise_is_lost_while_the_file_is_locked() {
+    const VISITORS: usize = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}?mode=rwc", dir.path().join("bot.db").display());
+    let store = format!("--store={file}");
+    let bot = start(&[&store, "--workers-important=64", "--api-per-minute=0"]).await;
+    bot.until("bot_store_up", 1.0).await;
+    let mut other = sqlx::SqliteConnection::connect(&file).await.unwrap();
+    other.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let ask = |message: &str, session: String| {
+        let url = format!("http://{}/chat", bot.address);
+        let body = json!({ "message": message, "user": "Ann", "session": session });
+        let request = bot.client.post(url).json(&body);
+        async move {
+            let reply: Value = request.send().await.unwrap().json().await.unwrap();
+            reply["answer"].as_str().unwrap().to_owned()
+        }
+    };
+    let session = |n: usize| format!("session-of-visitor-{n:04}");
+    let mut asked = tokio::task::JoinSet::new();
+    for n in 0..VISITORS {
+        let answer = ask("!remind 1h tea", session(n));
+        asked.spawn(async move { (n, answer.await) });
+    }
+    let begin = std::time::Instant::now();
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
+    while begin.elapsed() < std::time::Duration::from_millis(2500) {
+        pace.tick().await;
+        assert_eq!(ask("!ping", session(VISITORS)).await, "Pong.");
+        assert_eq!(bot.series("bot_store_up").await, Some(1.0));
+    }
+    let mut answers = Vec::new();
+    while let Some(answer) = asked.try_join_next() {
+        let (n, answer) = answer.unwrap();
+        assert!(!answer.starts_with("Gladly"), "{n}: it was not locked");
+        answers.push((n, answer));
+    }
+    other.execute("COMMIT").await.unwrap();
+    let mut promised = 0;
+    answers.extend(asked.join_all().await);
+    for (n, answer) in answers {
+        let list = ask("!reminders", session(n)).await;
+        let kept = list.matches("tea").count();
+        if answer.starts_with("Gladly") {
+            promised += 1;
+            assert_eq!(kept, 1, "{n}: {list}");
+        } else {
+            // a slow disk: its turn did not come in time
+            assert!(answer.contains("My memory fails me"), "{n}: {answer}");
+            assert!(kept <= 1, "{n}: {list}");
+        }
+    }
+    assert!(promised > 0);
+    assert_eq!(bot.series("bot_store_up").await, Some(1.0));
 }

@@ -152,6 +152,11 @@ impl Bot {
         format!("http://{}{path}", self.address())
     }
 
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Its log file.
     pub fn log(&self) -> &Path {
         self.process.log()

@@ -1,10 +1,13 @@
-//! A real NATS server with `JetStream`, whose files outlive it.
+//! A real NATS server with `JetStream`, whose files outlive it; or a cluster of three.
 
-use std::path::PathBuf;
+mod cluster;
+
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+
+pub use cluster::NatsCluster;
 
 use crate::http;
 use crate::ports::Port;
@@ -28,10 +31,51 @@ pub struct Nats {
 impl Nats {
     /// Starts a server, and waits until it is ready.
     pub async fn start(run: &RunDir, name: &str) -> Result<Self> {
+        let server = Self::begin(run, name, |spec| spec).await?;
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// Starts a server as a configuration says, but for its ports and for the folder `store_dir`, which are the run's.
+    pub async fn start_configured(
+        run: &RunDir,
+        name: &str,
+        config: &str,
+        store_dir: &str,
+        passwords: &[(&str, String)],
+    ) -> Result<Self> {
+        let (theirs, ours) = (format!("store_dir: {store_dir}\n"), run.subfolder(name)?);
+        ensure!(config.contains(&theirs), "there is no line {theirs:?}");
+        let config = config.replace(&theirs, &format!("store_dir: \"{}\"\n", ours.display()));
+        let file = run.data().join(format!("{name}.conf"));
+        std::fs::write(&file, config)?;
+        let configured = |spec: Spec| {
+            let spec = spec.flag("config", file);
+            passwords
+                .iter()
+                .fold(spec, |spec, (name, value)| spec.env(*name, value))
+        };
+        let server = Self::begin_as(run, name, configured).await?;
+        server.ready().await?;
+        Ok(server)
+    }
+
+    async fn begin(run: &RunDir, name: &str, more: impl FnOnce(Spec) -> Spec) -> Result<Self> {
+        let files = run.subfolder(name)?;
+        let on_disk = |spec: Spec| more(spec.arg("--jetstream").flag("store_dir", files));
+        Self::begin_as(run, name, on_disk).await
+    }
+
+    async fn begin_as(run: &RunDir, name: &str, more: impl FnOnce(Spec) -> Spec) -> Result<Self> {
         let program = Tool::NatsServer.find_or_build().await?;
         let (port, monitoring) = (Port::reserve()?, Port::reserve()?);
-        let spec = Self::spec(name, program, run.subfolder(name)?, &port, &monitoring);
-        let process = begin(run, &spec, &monitoring).await?;
+        let spec = more(
+            Spec::new(name, program)
+                .flag("addr", "127.0.0.1")
+                .flag("port", port.number().to_string())
+                .flag("http_port", monitoring.number().to_string()),
+        );
+        let process = Process::start(run, &spec)?;
         Ok(Self {
             spec,
             port,
@@ -40,19 +84,17 @@ impl Nats {
         })
     }
 
-    fn spec(name: &str, program: PathBuf, files: PathBuf, port: &Port, monitoring: &Port) -> Spec {
-        Spec::new(name, program)
-            .flag("addr", "127.0.0.1")
-            .flag("port", port.number().to_string())
-            .flag("http_port", monitoring.number().to_string())
-            .arg("--jetstream")
-            .flag("store_dir", files)
+    async fn ready(&self) -> Result<()> {
+        let health = format!("http://{}/healthz", self.monitoring.address());
+        self.process
+            .await_ready(READY, || http::is_ok(&health))
+            .await
     }
 
     /// Starts it again after [`Self::kill`] or [`Self::stop`], and waits until it is ready.
     pub async fn start_again(&mut self, run: &RunDir) -> Result<()> {
-        self.process = begin(run, &self.spec, &self.monitoring).await?;
-        Ok(())
+        self.process = Process::start(run, &self.spec)?;
+        self.ready().await
     }
 
     /// Ends it as a crash would (SIGKILL).
@@ -65,15 +107,18 @@ impl Nats {
         self.process.terminate(STOP).await
     }
 
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Where clients connect: `nats://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("nats://{}", self.port.address())
     }
-}
 
-async fn begin(run: &RunDir, spec: &Spec, monitoring: &Port) -> Result<Process> {
-    let process = Process::start(run, spec)?;
-    let health = format!("http://{}/healthz", monitoring.address());
-    process.await_ready(READY, || http::is_ok(&health)).await?;
-    Ok(process)
+    /// The same for one who says who they are.
+    pub fn url_for(&self, user: &str, password: &str) -> String {
+        format!("nats://{user}:{password}@{}", self.port.address())
+    }
 }

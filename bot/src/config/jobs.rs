@@ -23,7 +23,8 @@ pub struct JobsConfig {
 
     /// The NATS server between gateway and workers
     ///
-    /// With JetStream, as in nats://USER:PASSWORD@HOST:4222.
+    /// With JetStream, as in nats://USER:PASSWORD@HOST:4222; of a cluster one is enough, and more are told with
+    /// commas between them.
     #[arg(
         long,
         env = "CHATBOTLER_NATS_URL",
@@ -59,6 +60,18 @@ pub struct JobsConfig {
     )]
     pub jobs_max: u32,
 
+    /// Servers of a NATS cluster that keep the queue: 1, 3 or 5
+    ///
+    /// A gateway brings the queue up to it. With 3, one server may be lost and nothing that was accepted is.
+    #[arg(
+        long,
+        env = "CHATBOTLER_NATS_REPLICAS",
+        default_value = "1",
+        value_parser = replicas,
+        value_name = "N"
+    )]
+    pub nats_replicas: usize,
+
     /// How long a worker may be silent about a job before another gets it
     #[arg(long, env = "CHATBOTLER_ACK_WAIT", default_value = "5s", value_parser = duration, value_name = "DURATION")]
     pub ack_wait: Duration,
@@ -87,6 +100,16 @@ fn tier(text: &str) -> Result<Tier, &'static str> {
         "important" => Ok(Tier::Important),
         "luxury" => Ok(Tier::Luxury),
         _ => Err("write critical, important or luxury, with commas between them"),
+    }
+}
+
+/// With an even number no more servers may be lost than with one less.
+fn replicas(text: &str) -> Result<usize, &'static str> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        "5" => Ok(5),
+        _ => Err("write 1, 3 or 5"),
     }
 }
 

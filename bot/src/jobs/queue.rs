@@ -4,6 +4,7 @@
 //!
 //! - What was accepted is on the server's disk until a worker has acknowledged it, or nobody waits for it.
 //! - A message that is handed in twice within [`DUPLICATES`] is in the queue once.
+//! - A gateway makes it and brings it up to its options; a worker only takes from it, and needs no right to more.
 //! - Each tier has so many places; who finds none is told so at once, and the others have theirs.
 
 use std::str::FromStr;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use super::metrics::{JobsMetrics, Published};
 use super::wire::{Job, token};
 use super::{JobsError, Limits};
+use crate::config::Role;
 use crate::pools::PerTier;
 use crate::store::now_ms;
 
@@ -59,14 +61,19 @@ impl Queue {
     /// Begins to connect; it need not succeed for the bot to start.
     pub(crate) async fn connect(
         url: &SecretString,
+        role: Role,
         limits: Limits,
         metrics: Arc<JobsMetrics>,
     ) -> Result<Self, JobsError> {
         // the parser's own error may repeat the password
-        let server = ServerAddr::from_str(url.expose_secret()).map_err(|_| JobsError::Url)?;
+        let servers = url.expose_secret().split(',').map(ServerAddr::from_str);
+        let servers: Vec<_> = servers
+            .collect::<Result<_, _>>()
+            .map_err(|_| JobsError::Url)?;
         let events = Arc::clone(&metrics);
         let mut options = ConnectOptions::new()
             .name("chatbotler")
+            .custom_inbox_prefix(inbox(role))
             .retry_on_initial_connect()
             .connection_timeout(Duration::from_secs(2))
             .request_timeout(Some(ANSWER))
@@ -79,10 +86,14 @@ impl Queue {
                 let metrics = Arc::clone(&events);
                 async move { heed(&event, &metrics) }
             });
-        if let (Some(user), Some(password)) = (server.username(), server.password()) {
+        // for those too that are heard of later
+        let known = servers
+            .iter()
+            .find_map(|server| Some((server.username()?, server.password()?)));
+        if let Some((user, password)) = known {
             options = options.user_and_password(user.to_owned(), password.to_owned());
         }
-        let client = options.connect(server).await.map_err(JobsError::Connect)?;
+        let client = options.connect(servers).await.map_err(JobsError::Connect)?;
         let mut context = jetstream::new(client.clone());
         context.set_timeout(ANSWER);
         Ok(Self {
@@ -103,7 +114,7 @@ impl Queue {
         self.client.connection_state() == State::Connected
     }
 
-    /// Makes the stream, and brings it up to these limits: a gateway's duty.
+    /// Makes the stream, and brings it up to these limits.
     pub(crate) async fn declare(&self) -> Result<(), async_nats::Error> {
         self.context.create_or_update_stream(self.stream()).await?;
         Ok(())
@@ -124,14 +135,24 @@ impl Queue {
             max_bytes: all * BYTES_PER_JOB,
             max_age: OLDEST,
             duplicate_window: DUPLICATES,
+            num_replicas: self.limits.replicas,
             allow_message_ttl: true,
             ..stream::Config::default()
         }
     }
 
-    /// The consumer of a tier, made where it is not there yet.
+    /// The consumer of a tier, as a gateway has made it.
     pub(crate) async fn consumer(&self, tier: Tier) -> Result<PullConsumer, async_nats::Error> {
-        let stream = self.context.get_or_create_stream(self.stream()).await?;
+        let consumer = self.context.get_consumer_from_stream(token(tier), STREAM);
+        Ok(consumer.await?)
+    }
+
+    /// Makes the consumer of a tier, or brings it up to these limits.
+    pub(crate) async fn declare_consumer(
+        &self,
+        tier: Tier,
+    ) -> Result<PullConsumer, async_nats::Error> {
+        let stream = self.context.get_stream_no_info(STREAM).await?;
         let config = pull::Config {
             durable_name: Some(token(tier).to_owned()),
             filter_subject: subject(tier),
@@ -185,6 +206,14 @@ impl Queue {
             tokio::time::sleep(AGAIN).await;
         }
         Published::Down
+    }
+}
+
+/// Where answers of the server come in: to each role its own, so that one cannot listen to the other's.
+fn inbox(role: Role) -> &'static str {
+    match role {
+        Role::Worker => "_INBOX.worker",
+        Role::All | Role::Gateway => "_INBOX.gateway",
     }
 }
 

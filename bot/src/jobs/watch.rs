@@ -42,10 +42,13 @@ impl Queue {
     }
 
     async fn consumers(&self) -> Result<Vec<(Tier, PullConsumer)>, async_nats::Error> {
-        self.declare().await?;
+        if let Err(error) = self.declare().await {
+            // too few servers for its replicas, maybe: one that is there already still works
+            tracing::warn!(%error, "the queue could not be brought up to its options");
+        }
         let mut all = Vec::with_capacity(TIERS.len());
         for tier in TIERS {
-            all.push((tier, self.consumer(tier).await?));
+            all.push((tier, self.declare_consumer(tier).await?));
         }
         Ok(all)
     }

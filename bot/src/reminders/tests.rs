@@ -3,11 +3,15 @@ use std::sync::Mutex;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use prometheus_client::registry::Registry;
 use proptest::prelude::*;
+use tokio::sync::watch;
 
 use super::*;
 use crate::deliver::Delivery;
+use crate::features::Features;
 use crate::message::Place;
+use crate::metrics::Metrics;
 use crate::store::NewReminder;
 
 fn later(after: Option<u64>) -> Result<(), DeliverError> {
@@ -41,15 +45,25 @@ fn tries_are_further_and_further_apart_and_come_to_an_end() {
     assert_eq!(next(never, 1, 0.5), Next::Over(Event::GivenUp));
 }
 
-/// Takes what it is given, except for what is to fail first.
+/// Takes what it is given, except for what is to fail first and what is to hang for ever.
 #[derive(Default)]
 struct TestDoor {
     told: Mutex<Vec<String>>,
     failures: Mutex<BTreeMap<String, u32>>,
+    hangs: Option<&'static str>,
+    hanging: watch::Sender<usize>,
 }
 
 impl Deliver for TestDoor {
     fn deliver<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Result<(), DeliverError>> {
+        if self.hangs == Some(delivery.id.as_str()) {
+            let hang = async {
+                self.hanging.send_modify(|hanging| *hanging += 1);
+                let _ends = Hanging(self);
+                futures::future::pending().await
+            };
+            return hang.boxed();
+        }
         let mut failures = self.failures.lock().unwrap();
         if let Some(left) = failures.get_mut(&delivery.id).filter(|left| **left > 0) {
             *left -= 1;
@@ -60,20 +74,36 @@ impl Deliver for TestDoor {
     }
 }
 
-fn reminders(store: &Store, door: &Arc<TestDoor>) -> Reminders {
+/// While it is there, a delivery hangs.
+struct Hanging<'a>(&'a TestDoor);
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.hanging.send_modify(|hanging| *hanging -= 1);
+    }
+}
+
+fn reminders(store: &Store, doors: &[(Door, &Arc<TestDoor>)]) -> Reminders {
+    let doors = doors.iter();
     Reminders {
         store: store.clone(),
-        doors: vec![(Door::Api, Arc::clone(door) as Arc<dyn Deliver>)],
+        doors: doors
+            .map(|&(door, way)| (door, Arc::clone(way) as Arc<dyn Deliver>))
+            .collect(),
         metrics: ReminderMetrics::new(&mut Registry::default()),
         lease: Duration::from_mins(1),
     }
 }
 
 async fn add(store: &Store, id: &str, due: i64) {
+    add_at(store, Door::Api, id, due).await;
+}
+
+async fn add_at(store: &Store, door: Door, id: &str, due: i64) {
     let place = Place::default();
     let new = NewReminder {
         id,
-        door: Door::Api,
+        door,
         place: &place,
         person: "ann",
         text: "tea",
@@ -82,36 +112,76 @@ async fn add(store: &Store, id: &str, due: i64) {
     store.add_reminder(&new, 1000).await.unwrap();
 }
 
+fn flags() -> Arc<FlagStore> {
+    let metrics = Arc::new(Metrics::new(&mut Registry::default(), &[]));
+    Arc::new(FlagStore::new(&[], Features::ALL_ENABLED, metrics))
+}
+
+async fn until(such: impl AsyncFn() -> bool) {
+    tokio::time::timeout(Duration::from_mins(1), async {
+        while !such().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn what_is_due_is_told_once_and_what_fails_is_kept() {
     let store = Store::of("sqlite::memory:").await.unwrap();
     let door = Arc::new(TestDoor::default());
-    let (one, two) = (reminders(&store, &door), reminders(&store, &door));
-    for n in 0..20 {
+    let replicas = [(); 2].map(|()| reminders(&store, &[(Door::Api, &door)]));
+    let metrics = [&replicas[0], &replicas[1]].map(|one| one.metrics.clone());
+    for n in 0..60 {
         add(&store, &format!("r{n:02}"), now_ms() - 1).await;
     }
     add(&store, "tomorrow", now_ms() + 86_400_000).await;
-    door.failures.lock().unwrap().insert("r07".to_owned(), 1);
-    let (a, b) = tokio::join!(one.deliver_due(), two.deliver_due());
-    assert!(
-        a.unwrap() || b.unwrap(),
-        "a full batch asks for another look"
-    );
-    one.deliver_due().await.unwrap();
-    let told: BTreeSet<String> = door.told.lock().unwrap().drain(..).collect();
-    assert_eq!(told.len(), 19);
-    assert!(!told.contains("r07"));
-    assert_eq!(one.metrics.to_do.get(), 2);
-    let count = |event: Event| {
-        let labels = Labels {
-            event: event.name(),
-        };
-        [&one, &two]
-            .map(|r| r.metrics.events.get_or_create(&labels).get())
-            .iter()
-            .sum::<u64>()
-    };
-    assert_eq!((count(Event::Delivered), count(Event::Retried)), (19, 1));
+    // so often that its last try is not near
+    door.failures.lock().unwrap().insert("r07".to_owned(), 9);
+    let stop = CancellationToken::new();
+    let running = replicas.map(|one| tokio::spawn(one.follow(flags(), stop.clone())));
+    until(async || {
+        let tried = door.failures.lock().unwrap()["r07"] < 9;
+        tried && store.reminders_to_do().await.unwrap() == 2
+    })
+    .await;
+    stop.cancel();
+    for one in running {
+        one.await.unwrap();
+    }
+    let told = door.told.lock().unwrap().clone();
+    let different: BTreeSet<_> = told.iter().collect();
+    assert_eq!((told.len(), different.len()), (59, 59));
+    assert!(!told.contains(&"r07".to_owned()));
+    let count = |event| metrics.iter().map(|one| one.counted(event)).sum::<u64>();
+    assert_eq!(count(Event::Delivered), 59);
+    assert!(count(Event::Retried) >= 1);
+}
+
+#[tokio::test]
+async fn a_door_that_hangs_delays_no_other_and_no_one_else_at_its_own() {
+    let store = Store::of("sqlite::memory:").await.unwrap();
+    let page = Arc::new(TestDoor::default());
+    let discord = Arc::new(TestDoor {
+        hangs: Some("hangs"),
+        ..TestDoor::default()
+    });
+    // the slow one comes first
+    let doors = [(Door::Discord, &discord), (Door::Page, &page)];
+    let reminders = reminders(&store, &doors);
+    add_at(&store, Door::Discord, "hangs", now_ms() - 1).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(reminders.follow(flags(), stop.clone()));
+    let mut hanging = discord.hanging.subscribe();
+    hanging.wait_for(|hanging| *hanging == 1).await.unwrap();
+    add_at(&store, Door::Page, "tea", now_ms() - 1).await;
+    add_at(&store, Door::Discord, "cake", now_ms() - 1).await;
+    let told = |door: &TestDoor| door.told.lock().unwrap().clone();
+    until(async || told(&page) == ["tea"] && told(&discord) == ["cake"]).await;
+    assert_eq!(*hanging.borrow(), 1, "they came only when it was given up");
+    stop.cancel();
+    running.abort();
 }
 
 /// One step of two replicas that claim, tell, write down and crash as they like.

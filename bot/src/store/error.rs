@@ -31,6 +31,9 @@ pub(crate) enum StoreError {
     /// The database did not answer of late, so it was not asked.
     #[error("the store is down")]
     Down,
+    /// Others are answered, and whoever waited had no turn in time.
+    #[error("the store is busy")]
+    Busy,
     /// It takes too long.
     #[error("the store did not answer within {0:?}")]
     Timeout(Duration),
@@ -45,8 +48,20 @@ impl StoreError {
         match self {
             Self::Down | Self::Timeout(_) => true,
             Self::Sql(error) | Self::Migrate(MigrateError::Execute(error)) => is_outage(error),
-            Self::Url(_) | Self::File(_) | Self::Refused(_) | Self::Migrate(_) => false,
+            Self::Url(_) | Self::File(_) | Self::Refused(_) | Self::Busy | Self::Migrate(_) => {
+                false
+            }
         }
+    }
+
+    /// Whether there was no word at all: the database is gone, or too many ask.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout(_)
+                | Self::Sql(sqlx::Error::PoolTimedOut)
+                | Self::Migrate(MigrateError::Execute(sqlx::Error::PoolTimedOut))
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! One suite for both databases, always with two processes' worth of stores on the same one.
 
 mod ai;
+mod busy;
 mod discord;
 mod opening;
 mod postgres;

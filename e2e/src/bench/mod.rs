@@ -8,6 +8,7 @@ mod figures;
 mod policies;
 mod reaction;
 mod shipped_pod;
+mod soak;
 mod takeover;
 mod usage;
 
@@ -38,11 +39,13 @@ pub struct Plan {
     pub takeovers: usize,
     /// Whether pods are measured as well, where a node can be run.
     pub pods: bool,
+    /// How long the bot's gateway and workers are watched; zero leaves that part out.
+    pub soak: Duration,
 }
 
 /// Measures all of it, in this order: the executable, the crowd (with and without shared queries),
 /// the reaction, changes of leader; then, in a cluster with a node, the operator's pod and the arrival of
-/// flags.
+/// flags. Between them the bot as gateway and workers.
 pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     let executable = operator::executable()?;
     let size = std::fs::metadata(&executable)
@@ -57,7 +60,14 @@ pub async fn run(run: Arc<RunDir>, plan: &Plan) -> Result<()> {
     line("machine", format!("{cores} cores, load {}", usage::load()));
 
     if plan.policies > 0 || plan.transitions > 0 || plan.takeovers > 0 {
-        processes(run, plan).await?;
+        processes(Arc::clone(&run), plan).await?;
+    }
+    if !plan.soak.is_zero() {
+        say(format!(
+            "{} s of the bot's gateway and workers",
+            plan.soak.as_secs()
+        ));
+        soak::measure(run, plan.soak).await?;
     }
     if plan.pods {
         pods(Arc::new(RunDir::create()?)).await?;

@@ -27,6 +27,9 @@ struct Cli {
     /// How many changes of leader are timed, of each kind; 0 leaves that part out
     #[arg(long, default_value_t = 4)]
     takeovers: usize,
+    /// For how many seconds the bot's gateway and workers are watched; 0 leaves that part out
+    #[arg(long, default_value_t = 180)]
+    soak: u64,
     /// Leave out what is measured in pods
     #[arg(long)]
     no_pods: bool,
@@ -54,6 +57,7 @@ async fn measure(cli: &Cli) -> Result<()> {
         transitions: cli.transitions,
         takeovers: cli.takeovers,
         pods: !cli.no_pods,
+        soak: Duration::from_secs(cli.soak),
     };
     tokio::select! {
         measured = bench::run(Arc::clone(&run), &plan) => measured.inspect_err(|_| {

@@ -119,11 +119,12 @@ async fn start_split(ctx: &Ctx) -> Result<Postgres> {
     let host = ctx.node()?.host_address();
     let run = &ctx.environment().run;
     let postgres = Postgres::start_also_at(run, "postgres-for-pods", &host).await?;
-    let secret = |name: &str, key: &str, value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}});
+    let secret = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+    // as a number the first would be another one
+    let passwords = json!({"gateway": "12e4567890abcdef", "worker": "e24567890abcdef1"});
     let mut objects = vec![
-        secret("chatbotler-store", "url", &postgres.url_at(&host)),
-        // as a number it would be another one
-        secret("chatbotler-nats", "password", "12e4567890abcdef"),
+        secret("chatbotler-store", json!({"url": postgres.url_at(&host)})),
+        secret("chatbotler-nats", passwords),
     ];
     objects.extend(built("split").await?);
     for object in &mut objects {

@@ -3,6 +3,7 @@
 use prometheus_client::registry::Registry;
 
 use super::*;
+use crate::config::Role;
 use crate::jobs::Limits;
 use crate::message::{Author, Door, Place};
 use crate::metrics::render;
@@ -11,11 +12,12 @@ async fn gateway(registry: &mut Registry) -> Gateway {
     let metrics = Arc::new(JobsMetrics::new(registry));
     let limits = Limits {
         places: 2,
+        replicas: 1,
         ack_wait: Duration::from_secs(5),
     };
     // nobody listens there
     let url = "nats://user:secret@127.0.0.1:9".to_owned().into();
-    let queue = Queue::connect(&url, limits, Arc::clone(&metrics));
+    let queue = Queue::connect(&url, Role::Gateway, limits, Arc::clone(&metrics));
     let queue = Arc::new(queue.await.unwrap());
     let store = Store::of("sqlite::memory:").await.unwrap();
     Gateway::new(queue, metrics, store, "g", Duration::from_secs(1))

@@ -22,8 +22,6 @@ pub(super) fn tests() -> Vec<Trial> {
             one_effect,
         ),
         trial("jobs_in_hand_and_queued_survive_a_killed_queue", backlog),
-        trial("jobs_of_a_killed_gateway_are_done", gateway_killed),
-        trial("jobs_of_a_killed_gateway_are_answered_by_another", adopted),
         trial("jobs_without_a_queue_are_declined_at_once", no_queue),
     ]
 }
@@ -212,48 +210,6 @@ async fn backlog(run: Arc<RunDir>) -> Result<()> {
     e2e::progress::say(format!(
         "delivered again {again}, answers repeated {repeated}"
     ));
-    Ok(())
-}
-
-async fn adopted(run: Arc<RunDir>) -> Result<()> {
-    let split = Split::start(run).await?;
-    let gateway = split.gateway("gateway", &[]).await?;
-    let other = split.gateway("other", &[]).await?;
-    let core = split.core_worker("core", &["--chat-ms=1000"]).await?;
-    let session = "session-of-a-visitor";
-    let asked = split.asks_as(&gateway, "Hello!", session);
-    await_series(&core, "bot_jobs_taken_total Important", |n| n == 1).await?;
-    gateway.kill()?;
-    assert!(asked.await?.is_err(), "its connection has ended");
-    await_series(&other, "bot_jobs_adopted_total", |n| n == 1).await?;
-    let inbox = other.url(&format!("/inbox?session={session}"));
-    let inbox: Vec<Value> = serde_json::from_str(&e2e::http::get_text(&inbox).await?)?;
-    assert_eq!(inbox.len(), 1, "{inbox:?}");
-    assert_eq!(
-        sum(&core, "bot_jobs_unheard_total", &["Important"]).await?,
-        0
-    );
-    Ok(())
-}
-
-async fn gateway_killed(run: Arc<RunDir>) -> Result<()> {
-    let split = Split::start(run).await?;
-    let patient = ["--gateway-id=front", "--deadline=50s"];
-    let gateway = split.gateway("gateway", &patient).await?;
-    let core = split.core_worker("core", &["--chat-ms=1000"]).await?;
-    let asked = split.asks(&gateway, "Hello!");
-    await_series(&core, "bot_jobs_taken_total Important", |n| n == 1).await?;
-    gateway.kill()?;
-    assert!(asked.await?.is_err(), "its connection has ended");
-    let next = split.gateway("next", &patient).await?;
-    await_series(&core, "bot_jobs_done_total Important \"ok\"", |n| n == 1).await?;
-    await_series(&next, "bot_jobs_late_replies_total", |n| n == 1).await?;
-    assert_eq!(
-        sum(&core, "bot_jobs_unheard_total", &["Important"]).await?,
-        0
-    );
-    let (status, reply, _) = split.chat(&next, "Hello again!").await?;
-    assert_eq!(status, 200, "{reply}");
     Ok(())
 }
 

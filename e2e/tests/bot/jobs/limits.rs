@@ -92,6 +92,7 @@ async fn switched_off(run: Arc<RunDir>) -> Result<()> {
 
 async fn same_message(run: Arc<RunDir>) -> Result<()> {
     let split = Split::start(run).await?;
+    let _makes_the_queue = split.gateway("gateway", &[]).await?;
     let core = split.core_worker("core", &[]).await?;
     await_series(&core, "bot_nats_connected", |n| n == 1).await?;
     let client = async_nats::connect(split.nats.url()).await?;

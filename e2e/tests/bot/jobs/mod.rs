@@ -1,7 +1,10 @@
 //! Gateway and workers as processes of their own, with a real NATS server between them.
 
+mod cluster;
 mod crashes;
+mod gateways;
 mod limits;
+mod rights;
 mod roles;
 mod support;
 
@@ -22,10 +25,18 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("jobs_in_hand_are_finished_on_sigterm", drain),
         trial("jobs_that_cannot_be_finished_are_handed_back", hand_back),
     ];
-    [own, crashes::tests(), limits::tests(), roles::tests()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        own,
+        cluster::tests(),
+        crashes::tests(),
+        gateways::tests(),
+        limits::tests(),
+        rights::tests(),
+        roles::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 async fn answers(run: Arc<RunDir>) -> Result<()> {
@@ -102,7 +113,8 @@ async fn drain(run: Arc<RunDir>) -> Result<()> {
 
 async fn hand_back(run: Arc<RunDir>) -> Result<()> {
     let split = Split::start(run).await?;
-    let gateway = split.gateway("gateway", &["--deadline=55s"]).await?;
+    let patient = ["--deadline=55s", "--ack-wait=60s"];
+    let gateway = split.gateway("gateway", &patient).await?;
     let slow = ["--chat-ms=5000", "--grace=2s", "--ack-wait=60s"];
     let first = split.core_worker("first", &slow).await?;
     let asked = split.asks(&gateway, "Hello!");

@@ -15,20 +15,41 @@ use tokio::task::JoinHandle;
 pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// One queue, and the database that the processes share.
-pub(super) struct Split {
+pub(super) struct Split<N = Nats> {
     pub(super) run: Arc<RunDir>,
-    pub(super) nats: Nats,
+    pub(super) nats: N,
+    /// What gateways and workers are told of the queue.
+    gateway_url: String,
+    worker_url: String,
     client: reqwest::Client,
 }
 
 impl Split {
     pub(super) async fn start(run: Arc<RunDir>) -> Result<Self> {
         let nats = Nats::start(&run, "nats").await?;
+        let url = nats.url();
+        Self::over(run, nats, url.clone(), url)
+    }
+}
+
+impl<N> Split<N> {
+    pub(super) fn over(
+        run: Arc<RunDir>,
+        nats: N,
+        gateway_url: String,
+        worker_url: String,
+    ) -> Result<Self> {
         let client = reqwest::Client::builder()
             .timeout(SOON)
             .no_proxy()
             .build()?;
-        Ok(Self { run, nats, client })
+        Ok(Self {
+            run,
+            nats,
+            gateway_url,
+            worker_url,
+            client,
+        })
     }
 
     pub(super) async fn gateway(&self, name: &str, options: &[&str]) -> Result<Bot> {
@@ -49,9 +70,13 @@ impl Split {
 
     async fn bot(&self, role: &str, name: &str, options: &[&str]) -> Result<Bot> {
         let file = self.run.data().join("bot.db");
+        let url = match role {
+            "worker" => &self.worker_url,
+            _ => &self.gateway_url,
+        };
         let own = [
             format!("--role={role}"),
-            format!("--nats-url={}", self.nats.url()),
+            format!("--nats-url={url}"),
             format!("--store=sqlite:{}?mode=rwc", file.display()),
             "--ack-wait=2s".to_owned(),
         ];
