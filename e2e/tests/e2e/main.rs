@@ -4,6 +4,8 @@ mod autoscalers;
 mod autoscalers_keda;
 mod autoscalers_support;
 mod bot;
+mod bot_manifests;
+mod bot_policy;
 mod config_map;
 mod contested;
 mod crd;
@@ -50,6 +52,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     e2e::harness::run(
         [
+            bot_policy::tests(),
+            bot_manifests::tests(),
             crd::tests(),
             manifests::tests(),
             operator::tests(),
