@@ -10,6 +10,7 @@ mod config_map;
 mod contested;
 mod crd;
 mod deletion;
+mod demo;
 mod edits;
 mod election;
 mod faults_answers;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
             election::tests(),
             bot::tests(),
             page::tests(),
+            demo::tests(),
             surge_for_real::tests(),
         ]
         .into_iter()
