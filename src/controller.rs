@@ -14,7 +14,7 @@ mod apply;
 mod autoscalers;
 mod context;
 mod decider;
-mod error;
+pub(crate) mod error;
 mod events;
 mod finalizer;
 mod former;

@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::controller::error::ApiError;
+
 /// A policy, as a label. Series of a policy go when the policy goes.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct PolicyLabels {
@@ -23,10 +25,21 @@ pub struct ReasonLabels {
     pub reason: &'static str,
 }
 
+/// What is written to the API server.
+const OBJECTS: [&str; 7] = [
+    "status",
+    "flags",
+    "scale",
+    "autoscaler",
+    "scaledobject",
+    "finalizer",
+    "event",
+];
+
 /// A write to the API server.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct WriteLabels {
-    /// What was written: `status`, `flags`, `scale`, `finalizer`, `event`.
+    /// What was written, one of [`OBJECTS`].
     pub object: &'static str,
     /// `ok` or `error`.
     pub outcome: &'static str,
@@ -114,15 +127,13 @@ impl Metrics {
         for reason in ["Escalated", "Blind", "Recovered"] {
             drop(self.transitions.get_or_create(&ReasonLabels { reason }));
         }
-        for object in [
-            "status",
-            "flags",
-            "scale",
-            "autoscaler",
-            "scaledobject",
-            "finalizer",
-            "event",
-        ] {
+        for reason in ApiError::REASONS {
+            drop(
+                self.reconcile_errors
+                    .get_or_create(&ReasonLabels { reason }),
+            );
+        }
+        for object in OBJECTS {
             for outcome in ["ok", "error"] {
                 drop(self.writes.get_or_create(&WriteLabels { object, outcome }));
             }
@@ -212,8 +223,6 @@ mod tests {
         ] {
             family.get_or_create(&labels).set(0);
         }
-        let reason = ReasonLabels { reason: "Changed" };
-        metrics.reconcile_errors.get_or_create(&reason).inc();
         let text = encode(&registry);
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let names = types.filter_map(|line| line.split_once(' '));

@@ -52,11 +52,12 @@ impl Chat {
     /// time in the queue counts toward.
     pub(crate) async fn answer(&self, typed: &Message) -> (Outcome, Option<Reply>) {
         let mut visit = Visit::begin(&self.manners, &self.logs, typed);
-        if manners::is_ignored(&typed.text) {
-            return (visit.end(Outcome::Ignored, "asked"), None);
-        }
         let deadline = Instant::now() + self.deadline;
         let message = manners::cleaned(typed);
+        // without what was cleaned away, others see it begin with the word
+        if [typed, &message].iter().any(|said| manners::is_ignored(&said.text)) {
+            return (visit.end(Outcome::Ignored, "asked"), None);
+        }
         let ask = Ask::of(&message.text);
         let feature = ask.feature();
         visit.feature = Some(feature);
@@ -113,6 +114,8 @@ impl Chat {
         flags: &Snapshot,
     ) -> Result<Option<Place>, Declined> {
         let feature = ask.feature();
+        // before all that is answered: a refusal is an answer too, and as loud
+        self.manners.admit(message, feature)?;
         self.manners.check(typed, message)?;
         if feature.tier() != Tier::Critical && self.is_stopped(message) {
             return Err(Declined::new(Outcome::Stopped, "stopped"));
@@ -120,7 +123,6 @@ impl Chat {
         if flags.features.state(feature) == State::Disabled {
             return Err(Declined::new(Outcome::Off, "feature-off"));
         }
-        self.manners.admit(message, feature)?;
         // what a moderator orders waits behind nobody: it is needed most when every place is taken
         let order = feature == Feature::Moderation && message.author.moderator;
         if order || self.elsewhere(ask).is_some() {

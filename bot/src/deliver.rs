@@ -18,6 +18,22 @@ pub(crate) struct Delivery {
     pub(crate) text: String,
 }
 
+/// What the ids of answers end with here.
+const ANSWER: &str = "/answer";
+
+impl Delivery {
+    /// The id of a message's answer. A reminder has the id of the message that set it, and may come after the
+    /// answer to that message.
+    pub(crate) fn answer_to(message: &str) -> String {
+        format!("{message}{ANSWER}")
+    }
+
+    /// The message that it answers; none for a reminder.
+    pub(crate) fn answers(&self) -> Option<&str> {
+        self.id.strip_suffix(ANSWER)
+    }
+}
+
 /// Why it did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliverError {

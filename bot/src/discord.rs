@@ -1,8 +1,9 @@
 //! The door to Discord: what is said there is heard through the gateway and answered through the API.
 //!
-//! - `opening`: what comes before; `gateway`: the connection: sessions, resumes, shards, what is fatal
+//! - `opening`: what comes before; `gateway`: the shards, and what is fatal; `shard`: one connection
+//! - `sessions`, `progress`: what the next process needs in order to go on; `once`: whose it is to answer
 //! - `hear`: which messages are meant for the bot; `slash`: the commands that Discord shows people
-//! - `answer`: from what was heard to the answer in its place; `post`, `insist`: to say it once
+//! - `answer`, `used`: from what was heard to the answer in its place; `post`, `insist`: to say it once
 //! - `places`: channels, threads, and whose they are
 //! - `deliver`: what is said unasked; `guild`: roles of a server
 //! - `api`, `limit`, `calls`, `role_calls`: Discord's HTTP API; `rights`: what the bot asks for, and why
@@ -17,18 +18,24 @@ mod hear;
 mod insist;
 mod limit;
 mod metrics;
+mod once;
 mod opening;
 mod places;
 mod post;
+mod progress;
 mod recent;
 mod rights;
 mod role_calls;
+mod sessions;
+mod shard;
 mod slash;
+mod used;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use twilight_model::id::Id;
@@ -40,12 +47,16 @@ use crate::chat::Chat;
 use crate::config::DiscordConfig;
 use crate::deliver::Deliver;
 use crate::guild::Guild;
+use crate::message::new_id;
 use crate::outbound::Dependency;
+use crate::store::Store;
 use api::{Api, ApiError};
 use deliver::Courier;
 use guild::DiscordGuild;
+use once::Once;
 use places::Places;
 use recent::Recent;
+use sessions::Sessions;
 
 /// As many messages may be said again by a gateway that resumes.
 const REMEMBERED: usize = 4096;
@@ -92,9 +103,12 @@ struct Door {
     api: Arc<Api>,
     chat: Arc<Chat>,
     metrics: DiscordMetrics,
-    /// Ourselves, since the first session.
+    /// Ourselves, once a session or the API has told.
     me: Arc<OnceLock<Id<UserMarker>>>,
+    /// What this process has heard; `once` knows of the others.
     seen: Mutex<Recent<u64, ()>>,
+    once: Once,
+    sessions: Arc<Sessions>,
     places: Places,
     tasks: TaskTracker,
 }
@@ -124,7 +138,8 @@ impl Discord {
 
     /// The servers' roles, where the bot may give them.
     pub(crate) fn guild(&self) -> Option<Arc<dyn Guild>> {
-        let guild = DiscordGuild::new(Arc::clone(&self.api), Arc::clone(&self.me));
+        let (api, me) = (Arc::clone(&self.api), Arc::clone(&self.me));
+        let guild = DiscordGuild::new(api, me, &self.config.moderator_roles);
         self.config.roles.then(|| Arc::new(guild) as Arc<dyn Guild>)
     }
 
@@ -137,23 +152,39 @@ impl Discord {
     pub(crate) async fn serve(
         self,
         chat: Arc<Chat>,
+        store: Store,
         stop: CancellationToken,
     ) -> Result<(), DiscordError> {
+        let holder = new_id();
+        let intents = rights::intents(&self.config).bits();
+        let sessions = Arc::new(Sessions::new(store.clone(), &holder, intents));
         let door = Arc::new(Door {
             api: self.api,
             chat,
             metrics: self.metrics,
             me: self.me,
             seen: Mutex::new(Recent::new(REMEMBERED)),
-            places: Places::new(),
+            once: Once {
+                store: store.clone(),
+                holder,
+                stop: stop.clone(),
+            },
+            sessions: Arc::clone(&sessions),
+            places: Places::new(store),
             tasks: TaskTracker::new(),
             config: self.config,
         });
+        // ends when this does
+        let mut keeping = JoinSet::new();
+        let kept = Arc::clone(&sessions);
+        keeping.spawn(async move { kept.keep().await });
         let served = gateway::serve(&door, &self.token, &stop).await;
         door.tasks.close();
         if served.is_ok() {
             door.tasks.wait().await;
         }
+        keeping.shutdown().await;
+        sessions.leave().await;
         served
     }
 }

@@ -88,11 +88,13 @@ pub async fn run_with(
         anyhow::Ok(())
     };
     let discord = {
-        let (chat, draining) = (Arc::clone(&chat), draining.clone());
+        let (chat, store, draining) = (Arc::clone(&chat), store.clone(), draining.clone());
         async move {
             match discord {
                 // a worker only acts there: what is said there is the gateway's to hear
-                Some(discord) if role != Role::Worker => Ok(discord.serve(chat, draining).await?),
+                Some(discord) if role != Role::Worker => {
+                    Ok(discord.serve(chat, store, draining).await?)
+                }
                 _ => anyhow::Ok(()),
             }
         }

@@ -18,10 +18,12 @@ pub(crate) mod jobs;
 mod metrics;
 mod person;
 mod reminders;
+pub(crate) mod sessions;
 mod settings;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod usage;
 
 use std::str::FromStr;

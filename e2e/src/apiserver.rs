@@ -14,6 +14,8 @@ use crate::ports::Port;
 use crate::process::{Process, Spec};
 use crate::run_dir::RunDir;
 
+/// An audience of the API server whose name does not say so, as hosted control planes have them.
+pub const AUDIENCE: &str = "https://clusters.example/e2e";
 const PROXY_NAME: &str = "front-proxy-client";
 const READY: Duration = Duration::from_secs(120);
 
@@ -154,6 +156,10 @@ fn spec(
         .flag("service-account-key-file", &keys.tokens.cert)
         .flag("service-account-signing-key-file", &keys.tokens.key)
         .flag("service-account-issuer", "https://kubernetes.default.svc")
+        .flag(
+            "api-audiences",
+            format!("https://kubernetes.default.svc,{AUDIENCE}"),
+        )
         .flag("authorization-mode", "Node,RBAC")
         .flag("allow-privileged", "true")
         .flag("profiling", "false")

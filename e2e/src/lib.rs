@@ -66,3 +66,5 @@ pub mod tools;
 pub mod users;
 pub mod victoria_metrics;
 pub mod wait;
+
+pub use apiserver::AUDIENCE;

@@ -145,7 +145,7 @@ pub struct ErrorRatioSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MinSamplesSpec {
-    /// A PromQL expression that counts the traffic, such as sum(increase(bot_requests_total[1m])). Count
+    /// A PromQL expression that counts the traffic, such as sum(increase(bot_arrivals_total[1m])). Count
     /// arrivals, not completions: an overload has many of the first and few of the second. At most 1024
     /// characters.
     #[schemars(schema_with = "samples_query")]

@@ -34,6 +34,18 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// All words of [`ApiError::reason`].
+    pub const REASONS: [&str; 8] = [
+        "NotFound",
+        "Changed",
+        "Forbidden",
+        "NamespaceTerminating",
+        "Invalid",
+        "Deadline",
+        "Stopping",
+        "Other",
+    ];
+
     /// A bounded word, for metrics.
     pub fn reason(&self) -> &'static str {
         match self {

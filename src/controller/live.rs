@@ -1,5 +1,4 @@
-//! What is live but not worth a write: the JSON behind `status` and `explain`. Read-only, nothing
-//! secret in it.
+//! What is live but not worth a write, as JSON. Read-only, nothing secret in it.
 
 use std::sync::Arc;
 

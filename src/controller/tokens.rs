@@ -16,6 +16,8 @@ use super::secrets::refused;
 
 /// For how long a token is asked; the server may give it for less, or for more.
 const LIFETIME: i64 = 3600;
+/// The least that an API server gives, in seconds: for a token that is dropped at once.
+const SHORTEST: i64 = 600;
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The waits after failures: from this, doubled each time, to that.
@@ -83,18 +85,15 @@ async fn renew(client: Client, audience: String, told: Told<Token>, changed: Cha
 async fn ask(client: &Client, audience: &str) -> Result<Given, String> {
     let (namespace, name) = own_account(client).await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            audiences: vec![audience.to_owned()],
-            expiration_seconds: Some(LIFETIME),
-            bound_object_ref: None,
-        },
-        ..TokenRequest::default()
-    };
-    let answer = accounts
-        .create_token_request(&name, &PostParams::default(), &request)
-        .await
-        .map_err(|err| refused(&err))?;
+    // asked for no audience, the API server grants its own and says which those are
+    let its_own = request(&accounts, &name, vec![], SHORTEST).await?;
+    if its_own.spec.audiences.iter().any(|own| own == audience) {
+        return Err(
+            "it is an audience of the API server, whose tokens are sent nowhere else: write the audience that the metrics server expects"
+                .to_owned(),
+        );
+    }
+    let answer = request(&accounts, &name, vec![audience.to_owned()], LIFETIME).await?;
     // what was granted; a time would have to be held against a clock that is not ours
     let granted = answer.spec.expiration_seconds.unwrap_or(LIFETIME);
     let token = answer.status.map(|status| status.token);
@@ -103,6 +102,26 @@ async fn ask(client: &Client, audience: &str) -> Result<Given, String> {
         token: Token(token.ok_or("the API server gave none")?.into()),
         lifetime: Duration::from_secs(u64::try_from(granted).unwrap_or_default().max(1)),
     })
+}
+
+async fn request(
+    accounts: &Api<ServiceAccount>,
+    name: &str,
+    audiences: Vec<String>,
+    seconds: i64,
+) -> Result<TokenRequest, String> {
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences,
+            expiration_seconds: Some(seconds),
+            bound_object_ref: None,
+        },
+        ..TokenRequest::default()
+    };
+    accounts
+        .create_token_request(name, &PostParams::default(), &request)
+        .await
+        .map_err(|err| refused(&err))
 }
 
 /// Namespace and name of the service account that we are: the API server tells everyone who they are.

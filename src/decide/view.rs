@@ -1,4 +1,4 @@
-//! What each comparison says at a tick: the live JSON and `explain` show it.
+//! What each comparison says at a tick: the live JSON shows it.
 
 use serde::{Deserialize, Serialize};
 

@@ -134,6 +134,10 @@ impl PollerMetrics {
     /// A source is asked from now on, for as long as this is kept.
     pub(super) fn begin(&self, source: &str) -> Asked {
         *self.sources().entry(source.to_owned()).or_default() += 1;
+        let of = OfSource::named(source);
+        for counter in [&self.held_back, &self.skipped_ticks] {
+            drop(counter.get_or_create(&of)); // a rate sees no counter that is born with its first event
+        }
         Asked {
             source: source.to_owned(),
             metrics: self.clone(),
@@ -168,6 +172,7 @@ impl PollerMetrics {
         self.held_back.get_or_create(&of).inc();
         self.skipped_ticks.get_or_create(&of).inc();
         self.backing_off.get_or_create(&of).set(0);
+        self.clock_skew.get_or_create(&of).set(0);
     }
 
     pub(super) fn asked(&self, source: &str, reading: Reading, took: std::time::Duration) {

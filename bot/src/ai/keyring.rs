@@ -36,8 +36,8 @@ struct State {
     tokens: Pace,
 }
 
-/// The right to one request with one key. It is counted already; dropped without [`Keyring::settle`], the request
-/// stays counted with all its tokens, since nobody knows what became of it.
+/// The right to one request with one key. It is counted already; dropped without [`Keyring::settle`] or
+/// [`Keyring::release`], the request stays counted with all its tokens, since nobody knows what became of it.
 #[derive(Debug)]
 pub(super) struct Reservation {
     pub(super) key: usize,
@@ -155,6 +155,29 @@ impl Keyring {
             // the request stays counted with more tokens than it had: too careful, never too bold
             tracing::warn!(%error, key = %name, "a request's tokens could not be counted");
         }
+    }
+
+    /// Gives back a request that certainly was not sent.
+    pub(super) async fn release(&self, reservation: &Reservation) {
+        let (key, tokens) = (reservation.key, reservation.tokens);
+        let name = self.name(reservation);
+        let hour = self.quota.length;
+        let released = self
+            .store
+            .release_usage(name, hour, reservation.at, tokens)
+            .await;
+        if let Err(error) = released {
+            // too careful, never too bold
+            tracing::warn!(%error, key = %name, "a request that was not sent stays counted");
+            return;
+        }
+        self.metrics.unsent.inc();
+        {
+            let mut state = self.state();
+            state.usage[key].take_back(tokens);
+            state.keys.give_back(key);
+        }
+        self.show(now_ms());
     }
 
     /// Reads what all replicas have used, and shows it.

@@ -78,6 +78,8 @@ struct Standing {
 struct Rest {
     until: i64,
     why: KeyState,
+    /// By our own count, of which something may come back.
+    counted: bool,
 }
 
 impl Keys {
@@ -132,8 +134,19 @@ impl Keys {
         };
         // what is learned late never shortens a rest
         if standing.rest.is_none_or(|rest| rest.until < until) {
-            standing.rest = Some(Rest { until, why });
+            let counted = matches!(verdict, Verdict::Spent(_));
+            standing.rest = Some(Rest {
+                until,
+                why,
+                counted,
+            });
         }
+    }
+
+    /// A request with this key was counted and never sent: a quota that was out by our count may have room again.
+    pub(crate) fn give_back(&mut self, key: usize) {
+        let rest = &mut self.standings[key].rest;
+        *rest = rest.filter(|rest| !rest.counted);
     }
 }
 

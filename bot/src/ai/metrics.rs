@@ -61,6 +61,7 @@ pub(crate) struct AiMetrics {
     states: Family<StateLabels, Gauge>,
     pub(super) started: Counter,
     pub(super) completed: Counter,
+    pub(super) unsent: Counter,
     tokens: Family<KindLabels, Counter>,
     silences: Family<CauseLabels, Counter>,
 }
@@ -93,6 +94,7 @@ impl AiMetrics {
             states: Family::default(),
             started: Counter::default(),
             completed: Counter::default(),
+            unsent: Counter::default(),
             tokens: Family::default(),
             silences: Family::default(),
         };
@@ -159,6 +161,11 @@ impl AiMetrics {
             "bot_ai_requests_completed",
             "Requests to the model that were answered, whatever the answer; what hangs was started and is not completed",
             self.completed.clone(),
+        );
+        r.register(
+            "bot_ai_requests_unsent",
+            "Requests to the model that were started, could not be sent and were given back to the quota",
+            self.unsent.clone(),
         );
         r.register(
             "bot_ai_tokens",

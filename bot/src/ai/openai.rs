@@ -1,9 +1,11 @@
 //! Any endpoint that speaks the `OpenAI` protocol.
 //!
-//! Each attempt takes a key anew, and counts it: a retry costs quota as the first try does. What the API says about a
+//! Each attempt takes a key anew, and counts it: a retry costs quota as the first try does, unless it could not be
+//! sent. What the API says about a
 //! key (refused, limited, out of quota) is no fault of the API: the next key is tried within the same
 //! attempt, and the circuit breaker hears nothing of it.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -64,12 +66,16 @@ impl OpenAi {
 
     /// Asks, and is back by `deadline`.
     pub(super) async fn ask(&self, prompt: &Prompt, deadline: Instant) -> Result<String, Silence> {
+        let no_key = OnceLock::new();
         let called = self
             .dependency
-            .call(deadline, || self.attempt(prompt))
+            .call(deadline, || self.attempt(prompt, &no_key))
             .await;
+        if let Some(silence) = no_key.into_inner() {
+            return Err(silence);
+        }
         match called {
-            Ok(answer) => answer,
+            Ok(answer) => Ok(answer),
             Err(CallError::Open { retry_in }) => Err(Silence::Unwell { retry_in }),
             Err(CallError::Limited { retry_in }) => Err(Silence::Limited { retry_in }),
             Err(CallError::Busy) => Err(Silence::Busy),
@@ -81,17 +87,22 @@ impl OpenAi {
         }
     }
 
-    async fn attempt(&self, prompt: &Prompt) -> Result<Result<String, Silence>, Fault> {
+    /// An attempt that finds no key has not asked, so it is none that the circuit breaker may go by; why there
+    /// is none goes to `no_key`.
+    async fn attempt(&self, prompt: &Prompt, no_key: &OnceLock<Silence>) -> Result<String, Fault> {
         // each key is asked once at most, however short the rest is that the API asks for
         let mut from = 0;
         loop {
             let tokens = prompt.most_tokens();
             let reservation = match self.keyring.reserve(from, tokens, now_ms()).await {
                 Ok(reservation) => reservation,
-                Err(no_key) => return Ok(Err(silence(no_key))),
+                Err(why) => {
+                    let _ = no_key.set(silence(why)); // such an attempt is the last
+                    return Err(Fault::unasked("all keys rest"));
+                }
             };
             match self.request(prompt, &reservation).await? {
-                Told::Answer(answer) => return Ok(Ok(answer.text)),
+                Told::Answer(answer) => return Ok(answer.text),
                 Told::Key(verdict) => {
                     let key = self.keyring.name(&reservation);
                     tracing::warn!(key, ?verdict, "the API does not take the key");
@@ -113,8 +124,16 @@ impl OpenAi {
         if let Some(secret) = self.keyring.secret(reservation) {
             request = request.bearer_auth(secret.expose_secret());
         }
-        // without a whole answer the request stays counted as it was reserved: nobody knows what it cost
-        let answer = self.http.send(request).await?;
+        let answer = match self.http.send(request).await {
+            Ok(answer) => answer,
+            // without a whole answer the request stays counted as it was reserved: nobody knows what it cost
+            Err(fault) => {
+                if fault.unsent {
+                    self.keyring.release(reservation).await;
+                }
+                return Err(fault);
+            }
+        };
         let told = judge(answer);
         let (tokens, verdict) = match &told {
             // who does not say what it cost is taken to have cost all that was reserved
@@ -170,3 +189,6 @@ fn silence(no_key: NoKey) -> Silence {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,14 @@ impl Usage {
         }
     }
 
+    /// One less, since it was not sent.
+    pub(crate) fn take_back(&mut self, tokens: u64) {
+        for used in [&mut self.hour, &mut self.month] {
+            used.requests = used.requests.saturating_sub(1);
+            used.tokens = used.tokens.saturating_sub(tokens);
+        }
+    }
+
     pub(crate) fn of(self, window: Window) -> Used {
         match window {
             Window::Hour => self.hour,

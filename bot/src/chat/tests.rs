@@ -89,6 +89,35 @@ async fn who_talks_too_much_is_told_once_and_may_still_ask_for_help() {
 }
 
 #[tokio::test]
+async fn what_is_declined_is_limited_too() {
+    let (mut chat, _registry) = chat(&["--user-per-minute=1", "--user-burst=2"]).await;
+    let off = FlagStore::new(&[], Features::safe(), Arc::clone(&chat.metrics));
+    chat.flags = Arc::new(off);
+    for (user, text, declined) in [
+        ("ann", "!deep thought", Outcome::Off),
+        ("bob", "😀", Outcome::Refused),
+        ("eve", "hello", Outcome::Stopped),
+    ] {
+        if declined == Outcome::Stopped {
+            assert_eq!(chat.answer(&said("mod", "!stop")).await.0, Outcome::Ok);
+        }
+        let mut heard = Vec::new();
+        for _ in 0..4 {
+            let (outcome, reply) = chat.answer(&said(user, text)).await;
+            heard.push((outcome, reply.is_some()));
+        }
+        let limited = Outcome::Limited;
+        let expected = [
+            (declined, true),
+            (declined, true),
+            (limited, true),
+            (limited, false),
+        ];
+        assert_eq!(heard, expected, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_moderators_do_is_not_limited() {
     let (chat, _registry) = chat(&["--user-per-minute=1", "--user-burst=1"]).await;
     for _ in 0..20 {
@@ -148,14 +177,14 @@ async fn a_job_does_what_its_feature_says_and_orders_nothing() {
 #[tokio::test]
 async fn what_asks_to_be_ignored_costs_nothing() {
     let (chat, registry) = chat(&["--user-per-minute=1", "--user-burst=1"]).await;
-    for _ in 0..5 {
-        let ignored = chat.answer(&said("ann", " $Ignore <@1> hello")).await;
-        assert_eq!(ignored, (Outcome::Ignored, None));
+    for text in [" $Ignore <@1> hello", "😀 $ignore my friend", "<:x:1>$ignore"] {
+        let ignored = chat.answer(&said("ann", text)).await;
+        assert_eq!(ignored, (Outcome::Ignored, None), "{text}");
     }
     assert_eq!(chat.answer(&said("ann", "hello")).await.0, Outcome::Ok);
     for series in [
-        "bot_messages_total{door=\"discord\"} 6",
-        "bot_message_outcomes_total{door=\"discord\",outcome=\"ignored\"} 5",
+        "bot_messages_total{door=\"discord\"} 4",
+        "bot_message_outcomes_total{door=\"discord\",outcome=\"ignored\"} 3",
         "bot_arrivals_total{feature=\"ai-chat\",tier=\"Important\"} 1",
     ] {
         assert!(has(&registry, series), "{series}");

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use super::api::{Api, ApiError};
 use super::insist::NONCE_WINDOW;
 use super::metrics::{DiscordMetrics, Posted};
-use super::post::pieces;
 use super::recent::Recent;
 use crate::deliver::{Deliver, DeliverError, Delivery};
 use crate::hex::hex;
+use crate::manners::answer::{MOST_UNITS, fit};
 use crate::outbound::CallError;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,33 +69,45 @@ impl Deliver for Courier {
     }
 }
 
-/// The one person is called, and nobody else.
+/// The one person is called, and nobody else, whatever it says.
 fn body(delivery: &Delivery) -> Value {
-    let text = format!("<@{}> {}", delivery.to, delivery.text);
-    let content = pieces(&text).into_iter().next().unwrap_or_default();
+    let call = format!("<@{}> ", delivery.to);
+    let text = fit(&delivery.text, MOST_UNITS.saturating_sub(call.len()));
     json!({
-        "content": content, "nonce": nonce(&delivery.id), "enforce_nonce": true,
+        "content": call + &text, "nonce": nonce(delivery), "enforce_nonce": true,
         "allowed_mentions": {"parse": [], "users": [delivery.to]},
     })
 }
 
-fn nonce(id: &str) -> String {
-    let mut nonce = hex(digest(&SHA256, id.as_bytes()).as_ref());
+/// An answer that its own process could not give has the nonce that it would have had there, where it may have
+/// been given after all.
+fn nonce(delivery: &Delivery) -> String {
+    if let Some(message) = delivery.answers()
+        && message.len() <= NONCE_CHARACTERS
+    {
+        return message.to_owned();
+    }
+    let mut nonce = hex(digest(&SHA256, delivery.id.as_bytes()).as_ref());
     nonce.truncate(NONCE_CHARACTERS);
     nonce
 }
 
+/// For ever is only what Discord says of the place or the person, and then with a code of its own. That it
+/// refuses the token, that something in between answers, that nobody can read the answer: that may pass.
 fn told(error: &ApiError) -> DeliverError {
     let reason = error.to_string();
     match error {
-        ApiError::Refused { .. } | ApiError::Shape(_) => DeliverError::Never(reason),
+        ApiError::Refused {
+            status: 400 | 403 | 404,
+            code: 1..,
+        } => DeliverError::Never(reason),
         ApiError::Call(CallError::Open { retry_in } | CallError::Limited { retry_in }) => {
             DeliverError::Later {
                 reason,
                 after: Some(*retry_in),
             }
         }
-        ApiError::Call(_) => DeliverError::Later {
+        ApiError::Refused { .. } | ApiError::Shape(_) | ApiError::Call(_) => DeliverError::Later {
             reason,
             after: None,
         },
@@ -107,23 +119,53 @@ mod tests {
     use super::*;
     use crate::message::{Door, Place};
 
-    #[test]
-    fn only_the_one_person_is_called() {
-        let delivery = Delivery {
-            id: "reminder-17".to_owned(),
+    fn delivery(id: &str, text: &str) -> Delivery {
+        Delivery {
+            id: id.to_owned(),
             door: Door::Discord,
             place: Place::default(),
             to: "40".to_owned(),
-            text: "tea, @everyone".to_owned(),
-        };
-        let body = body(&delivery);
-        assert_eq!(body["content"], "<@40> tea, @everyone");
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_the_one_person_is_called() {
+        let text = format!("tea, @everyone at discord.gg/abc {}", "x".repeat(2000));
+        let body = body(&delivery("17", &text));
+        let content = body["content"].as_str().unwrap();
+        let start = "<@40> tea, everyone at (no invitations) xxx";
+        assert!(content.starts_with(start), "{content}");
+        assert!(content.ends_with('…') && content.chars().count() == 2000);
         assert_eq!(
             body["allowed_mentions"],
             json!({"parse": [], "users": ["40"]})
         );
-        let nonce = body["nonce"].as_str().unwrap();
-        assert_eq!(nonce.len(), NONCE_CHARACTERS);
-        assert_ne!(nonce, super::nonce("reminder-18"));
+    }
+
+    #[test]
+    fn a_reminder_is_not_taken_for_the_answer_to_the_message_that_set_it() {
+        let message = "1308000000000000000";
+        let answer = nonce(&delivery(&Delivery::answer_to(message), "Gladly."));
+        assert_eq!(answer, message, "as its own process would have sent it");
+        let reminder = nonce(&delivery(message, "tea"));
+        assert_eq!(reminder.len(), NONCE_CHARACTERS);
+        let another = nonce(&delivery("1308000000000000001", "tea"));
+        assert!(reminder != answer && reminder != another);
+    }
+
+    #[test]
+    fn only_what_is_said_of_the_place_is_for_ever() {
+        let refused = |status, code| told(&ApiError::Refused { status, code });
+        for (status, code) in [(404, 10_003), (403, 50_001), (403, 50_013), (400, 50_035)] {
+            let told = refused(status, code);
+            assert!(matches!(told, DeliverError::Never(_)), "{told}");
+        }
+        for (status, code) in [(401, 0), (401, 40_001), (403, 0), (404, 0), (408, 0), (425, 0)] {
+            let told = refused(status, code);
+            assert!(matches!(told, DeliverError::Later { .. }), "{told}");
+        }
+        let page = told(&ApiError::Shape("expected value".to_owned()));
+        assert!(matches!(page, DeliverError::Later { .. }), "{page}");
     }
 }

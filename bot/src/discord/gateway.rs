@@ -1,4 +1,4 @@
-//! The connection to Discord's gateway: twilight keeps the sessions, we look after what they bring.
+//! The connections to Discord's gateway: one per shard, until one of them is refused for good.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,26 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use twilight_gateway::queue::InMemoryQueue;
-use twilight_gateway::{
-    CloseFrame, Config, ConfigBuilder, Event, EventTypeFlags, Shard, ShardId, StreamExt as _,
-};
+use twilight_gateway::{Config, ConfigBuilder, ShardId};
 use twilight_model::gateway::CloseCode;
 
 use super::calls::GatewayInfo;
-use super::metrics::Kind;
 use super::opening::introduce;
+use super::shard::follow;
 use super::{DiscordError, Door, rights};
-
-const WANTED: EventTypeFlags = EventTypeFlags::READY
-    .union(EventTypeFlags::RESUMED)
-    .union(EventTypeFlags::MESSAGE_CREATE)
-    .union(EventTypeFlags::INTERACTION_CREATE)
-    .union(EventTypeFlags::GATEWAY_HELLO)
-    .union(EventTypeFlags::GATEWAY_HEARTBEAT_ACK)
-    .union(EventTypeFlags::GATEWAY_RECONNECT)
-    .union(EventTypeFlags::GATEWAY_INVALIDATE_SESSION);
-/// Nobody says goodbye for longer than that.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Keeps all shards connected until `stop`, or until Discord refuses the bot for good.
 pub(super) async fn serve(
@@ -38,9 +25,12 @@ pub(super) async fn serve(
         return Ok(());
     };
     let info = served?;
+    let config = config(door, token, &info);
+    let total = door.config.shards.unwrap_or(info.shards).max(1);
     let mut shards = JoinSet::new();
-    for shard in shards_of(door, token, &info) {
-        shards.spawn(follow(shard, Arc::clone(door), stop.clone()));
+    for n in 0..total {
+        let id = ShardId::new(n, total);
+        shards.spawn(follow(id, config.clone(), Arc::clone(door), stop.clone()));
     }
     while let Some(ended) = shards.join_next().await {
         match ended {
@@ -51,7 +41,7 @@ pub(super) async fn serve(
     Ok(())
 }
 
-fn shards_of(door: &Door, token: &SecretString, info: &GatewayInfo) -> Vec<Shard<InMemoryQueue>> {
+fn config(door: &Door, token: &SecretString, info: &GatewayInfo) -> Config<InMemoryQueue> {
     let starts = &info.session_start_limit;
     let queue = InMemoryQueue::new(
         starts.max_concurrency,
@@ -60,144 +50,17 @@ fn shards_of(door: &Door, token: &SecretString, info: &GatewayInfo) -> Vec<Shard
         starts.total,
     );
     let url = door.config.gateway_url.as_ref().unwrap_or(&info.url);
-    let config: Config<InMemoryQueue> = ConfigBuilder::new(
+    ConfigBuilder::new(
         token.expose_secret().to_owned(),
         rights::intents(&door.config),
     )
     .proxy_url(url.trim_end_matches('/').to_owned())
     .queue(queue)
-    .build();
-    let total = door.config.shards.unwrap_or(info.shards).max(1);
-    (0..total)
-        .map(|n| Shard::with_config(ShardId::new(n, total), config.clone()))
-        .collect()
-}
-
-/// One shard, until `stop` or a close that is final.
-async fn follow(
-    mut shard: Shard<InMemoryQueue>,
-    door: Arc<Door>,
-    stop: CancellationToken,
-) -> Result<(), DiscordError> {
-    let mut session = Session {
-        door: &door,
-        connected: false,
-        greeted: false,
-        last_close: None,
-    };
-    loop {
-        let item = tokio::select! {
-            item = shard.next_event(WANTED) => item,
-            () = stop.cancelled() => break,
-        };
-        match item {
-            Some(Ok(event)) => {
-                let latency = shard.latency().recent().first().copied();
-                session.on(event, latency);
-            }
-            Some(Err(error)) => {
-                door.metrics.event(Kind::Broken);
-                // its text may hold a message
-                tracing::warn!(kind = %error, "the gateway said what nobody understands");
-            }
-            None => return Err(closed(session.last_close)),
-        }
-    }
-    shard.close(CloseFrame::NORMAL);
-    let goodbye = async {
-        while let Some(Ok(event)) = shard.next_event(EventTypeFlags::empty()).await {
-            if matches!(event, Event::GatewayClose(_)) {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
-    Ok(())
-}
-
-/// How one shard stands.
-struct Session<'a> {
-    door: &'a Arc<Door>,
-    connected: bool,
-    greeted: bool,
-    last_close: Option<u16>,
-}
-
-impl Session<'_> {
-    fn on(&mut self, event: Event, latency: Option<Duration>) {
-        let metrics = &self.door.metrics;
-        match event {
-            Event::GatewayHello(_) => {
-                if self.greeted {
-                    metrics.reconnects.inc();
-                }
-                self.greeted = true;
-            }
-            Event::Ready(ready) => {
-                metrics.event(Kind::Ready);
-                let _ = self.door.me.set(ready.user.id); // the same with every session
-                self.set_connected(true);
-            }
-            Event::Resumed => {
-                metrics.event(Kind::Resumed);
-                self.set_connected(true);
-            }
-            Event::MessageCreate(said) => {
-                metrics.event(Kind::Message);
-                self.door.message(&said);
-            }
-            Event::InteractionCreate(used) => {
-                metrics.event(Kind::Interaction);
-                self.door.interaction(used.0);
-            }
-            Event::GatewayReconnect => {
-                metrics.event(Kind::Reconnect);
-                self.set_connected(false);
-            }
-            Event::GatewayInvalidateSession(_) => {
-                metrics.event(Kind::InvalidSession);
-                self.set_connected(false);
-            }
-            Event::GatewayClose(frame) => {
-                metrics.event(Kind::Close);
-                self.last_close = frame.map(|frame| frame.code);
-                tracing::info!(
-                    code = self.last_close,
-                    "the gateway's connection has closed"
-                );
-                self.set_connected(false);
-            }
-            Event::GatewayHeartbeatAck => {
-                metrics.event(Kind::HeartbeatAck);
-                if let Some(latency) = latency {
-                    metrics.latency.observe(latency.as_secs_f64());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn set_connected(&mut self, connected: bool) {
-        if self.connected != connected {
-            self.connected = connected;
-            let gauge = &self.door.metrics.connected;
-            if connected {
-                gauge.inc()
-            } else {
-                gauge.dec()
-            };
-        }
-    }
-}
-
-impl Drop for Session<'_> {
-    fn drop(&mut self) {
-        self.set_connected(false);
-    }
+    .build()
 }
 
 /// What a close that is final means, and what to do.
-fn closed(code: Option<u16>) -> DiscordError {
+pub(super) fn closed(code: Option<u16>) -> DiscordError {
     let code = code.unwrap_or_default();
     let advice = match CloseCode::try_from(code) {
         Ok(CloseCode::AuthenticationFailed) => return DiscordError::Token,

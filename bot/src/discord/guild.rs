@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use twilight_model::guild::Permissions;
 use twilight_model::id::Id;
-use twilight_model::id::marker::UserMarker;
+use twilight_model::id::marker::{RoleMarker, UserMarker};
 
 use super::api::{Api, ApiError};
 use super::role_calls::Role;
@@ -38,29 +38,46 @@ const POWERFUL: Permissions = Permissions::ADMINISTRATOR
 
 pub(super) struct DiscordGuild {
     api: Arc<Api>,
+    /// Known where there was a session; whoever only acts there asks.
     me: Arc<OnceLock<Id<UserMarker>>>,
+    /// The roles that make a moderator of the bot's.
+    moderators: Vec<u64>,
 }
 
 impl DiscordGuild {
-    pub(super) fn new(api: Arc<Api>, me: Arc<OnceLock<Id<UserMarker>>>) -> Self {
-        Self { api, me }
+    pub(super) fn new(
+        api: Arc<Api>,
+        me: Arc<OnceLock<Id<UserMarker>>>,
+        moderators: &[u64],
+    ) -> Self {
+        let moderators = moderators.to_vec();
+        Self {
+            api,
+            me,
+            moderators,
+        }
     }
 
     async fn list(&self, guild: &str) -> Result<Vec<GuildRole>, GuildError> {
         let guild = id(guild)?;
-        let me = *self
-            .me
-            .get()
-            .ok_or_else(|| GuildError::Unavailable("not connected yet".to_owned()))?;
+        let me = self.me().await.map_err(|error| told(&error))?;
         let (roles, own) = futures::try_join!(self.api.roles(guild), self.api.member(guild, me))
             .map_err(|error| told(&error))?;
         let everyone = roles.iter().filter(|role| role.id.get() == guild.get());
         let everyone: Vec<Id<_>> = everyone.map(|role| role.id).collect();
-        let roles = judged(&roles, &own.roles);
+        let roles = judged(&roles, &own.roles, &self.moderators);
         let listed = roles.into_iter();
         Ok(listed
             .filter(|role| everyone.iter().all(|id| id.to_string() != role.id))
             .collect())
+    }
+
+    async fn me(&self) -> Result<Id<UserMarker>, ApiError> {
+        if let Some(&me) = self.me.get() {
+            return Ok(me);
+        }
+        let me = self.api.me().await?;
+        Ok(*self.me.get_or_init(|| me))
     }
 
     async fn set(&self, guild: &str, user: &str, role: &str, has: bool) -> Result<(), GuildError> {
@@ -69,14 +86,14 @@ impl DiscordGuild {
     }
 }
 
-/// Which of them are powerful, and which in reach of somebody who has `own`.
-fn judged(roles: &[Role], own: &[Id<twilight_model::id::marker::RoleMarker>]) -> Vec<GuildRole> {
+/// Which of them are powerful, at Discord or over the bot, and which in reach of somebody who has `own`.
+fn judged(roles: &[Role], own: &[Id<RoleMarker>], moderators: &[u64]) -> Vec<GuildRole> {
     let mine = roles.iter().filter(|role| own.contains(&role.id));
     let top = mine.map(|role| role.position).max().unwrap_or(0);
     let judge = |role: &Role| GuildRole {
         id: role.id.to_string(),
         name: role.name.clone(),
-        powerful: role.permissions.intersects(POWERFUL),
+        powerful: role.permissions.intersects(POWERFUL) || moderators.contains(&role.id.get()),
         // Discord lets nobody give a role of their own height
         within_reach: role.position < top && !role.managed,
     };
@@ -132,18 +149,20 @@ mod tests {
             role(2, 1, Permissions::SEND_MESSAGES),
             role(3, 2, Permissions::BAN_MEMBERS | Permissions::SEND_MESSAGES),
             role(4, 5, Permissions::empty()),
+            role(5, 1, Permissions::empty()),
             role(9, 1, Permissions::empty()),
         ];
-        let judged = judged(&roles, &[Id::new(1)]);
+        // Discord gives a moderator of the bot's no power of its own
+        let judged = judged(&roles, &[Id::new(1)], &[5]);
         let open: Vec<&str> = judged
             .iter()
             .filter(|role| role.within_reach && !role.powerful)
             .map(|role| role.id.as_str())
             .collect();
         assert_eq!(open, ["2"]);
-        assert!(judged[2].powerful);
+        assert!(judged[2].powerful && judged[4].powerful);
         assert!(
-            super::judged(&roles, &[])
+            super::judged(&roles, &[], &[])
                 .iter()
                 .all(|role| !role.within_reach)
         );

@@ -23,14 +23,16 @@ pub(super) enum Kind {
     InvalidSession,
     Close,
     HeartbeatAck,
-    /// Said before and said again, after a resume: not answered twice.
+    /// Said before and said again, after a resume or to another process: not answered twice.
     Repeated,
+    /// A slash command that came again when nobody could answer it any more.
+    Late,
     /// Nobody could read it.
     Broken,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Ready,
         Self::Resumed,
         Self::Message,
@@ -40,6 +42,7 @@ impl Kind {
         Self::Close,
         Self::HeartbeatAck,
         Self::Repeated,
+        Self::Late,
         Self::Broken,
     ];
 
@@ -54,6 +57,7 @@ impl Kind {
             Self::Close => "close",
             Self::HeartbeatAck => "heartbeat_ack",
             Self::Repeated => "repeated",
+            Self::Late => "late",
             Self::Broken => "broken",
         }
     }

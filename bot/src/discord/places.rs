@@ -1,16 +1,24 @@
 //! Where things are said: which channels are threads, and which thread belongs to whom.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use twilight_model::channel::ChannelType;
 
 use super::Door;
 use super::recent::Recent;
 use crate::ask::Ask;
 use crate::message::Message;
+use crate::store::{Store, millis, now_ms};
 
 /// Channels and threads that are remembered; of others Discord is asked again.
 const REMEMBERED: usize = 4096;
+
+/// An answer does not wait longer for a store that is slow.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is noted that a thread is in use.
+const NOTED: Duration = Duration::from_hours(24);
 
 /// What a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +31,23 @@ pub(super) enum Kind {
     },
 }
 
+/// The thread of a person in a channel, and when that was written down; none where it is gone.
+type Threads = Recent<(String, String), Option<(u64, i64)>>;
+
 /// What is known of channels.
 pub(super) struct Places {
     kinds: Mutex<Recent<u64, Kind>>,
-    /// The thread of a person in a channel.
-    threads: Mutex<Recent<(String, String), Option<u64>>>,
+    threads: Mutex<Threads>,
+    /// Threads outlive the process there.
+    store: Store,
 }
 
 impl Places {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(store: Store) -> Self {
         Self {
             kinds: Mutex::new(Recent::new(REMEMBERED)),
             threads: Mutex::new(Recent::new(REMEMBERED)),
+            store,
         }
     }
 
@@ -48,27 +61,62 @@ impl Places {
         kinds.insert(channel, kind);
     }
 
-    /// The thread in which the bot talks with the author of this message.
+    /// The thread in which the bot talks with the author of this message, as far as this process knows.
     pub(super) fn thread(&self, message: &Message) -> Option<u64> {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.get(&whose(message)).copied().flatten()
+        let known = self.threads().get(&whose(message)).copied().flatten();
+        known.map(|(thread, _)| thread)
+    }
+
+    /// The same, from the store where this process does not know.
+    async fn recall(&self, message: &Message) -> Option<u64> {
+        let known = self.threads().get(&whose(message)).copied();
+        if let Some(known) = known {
+            let (thread, noted) = known?;
+            if now_ms().saturating_sub(noted) > millis(NOTED) {
+                self.note(message, thread).await;
+            }
+            return Some(thread);
+        }
+        let (channel, person) = whose(message);
+        let kept = timeout(PATIENCE, self.store.thread(&channel, &person));
+        let thread = kept.await.ok()?.ok()??.parse().ok()?;
+        // when it was noted is not known, so it is noted with the next talk
+        self.set_thread(message, Some((thread, 0)));
+        Some(thread)
     }
 
     /// The bot has opened a thread for the author of this message.
-    pub(super) fn opened(&self, message: &Message, thread: u64) {
+    pub(super) async fn opened(&self, message: &Message, thread: u64) {
         let parent = message.place.channel.parse().ok();
         self.learn(thread, Kind::Thread { parent, mine: true });
-        self.set_thread(message, Some(thread));
+        self.note(message, thread).await;
+    }
+
+    async fn note(&self, message: &Message, thread: u64) {
+        let (channel, person) = whose(message);
+        let now = now_ms();
+        self.set_thread(message, Some((thread, now)));
+        let thread = thread.to_string();
+        let noted = self.store.set_thread(&channel, &person, &thread, now);
+        if !matches!(timeout(PATIENCE, noted).await, Ok(Ok(()))) {
+            tracing::warn!("whose a thread is will be forgotten with this process");
+        }
     }
 
     /// That thread is no more.
-    pub(super) fn gone(&self, message: &Message) {
+    pub(super) async fn gone(&self, message: &Message) {
         self.set_thread(message, None);
+        let (channel, person) = whose(message);
+        let unset = self.store.unset_thread(&channel, &person);
+        let _ = timeout(PATIENCE, unset).await; // the next process finds out by itself
     }
 
-    fn set_thread(&self, message: &Message, thread: Option<u64>) {
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.insert(whose(message), thread);
+    fn set_thread(&self, message: &Message, thread: Option<(u64, i64)>) {
+        self.threads().insert(whose(message), thread);
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,7 +168,7 @@ impl Door {
                 }
                 Some(channel.to_string())
             }
-            Kind::Channel => self.places.thread(message).map(|id| id.to_string()),
+            Kind::Channel => self.places.recall(message).await.map(|id| id.to_string()),
         };
         message.place.thread = thread.or_else(|| Some(message.id.clone()));
     }

@@ -49,7 +49,7 @@ impl Door {
             let known = self.places.thread(message);
             if known == Some(target.channel) && matches!(sent, Err(ApiError::Refused { .. })) {
                 // somebody has deleted the thread
-                self.places.gone(message);
+                self.places.gone(message).await;
                 target = reply_in(&message.place.channel, &message.id)?;
                 self.say(&target, piece, &nonce).await?;
             } else {
@@ -73,7 +73,7 @@ impl Door {
         let opened = self.insist(None, || self.api.open_thread(channel, id, &title));
         match opened.await {
             Ok(()) => {
-                self.places.opened(message, id);
+                self.places.opened(message, id).await;
                 Ok(Target {
                     channel: id,
                     reply_to: None,

@@ -27,7 +27,19 @@ pub(super) struct Member {
     pub(super) roles: Vec<Id<RoleMarker>>,
 }
 
+#[derive(Debug, Deserialize)]
+struct User {
+    id: Id<UserMarker>,
+}
+
 impl Api {
+    /// Whom the token belongs to.
+    pub(super) async fn me(&self) -> Result<Id<UserMarker>, ApiError> {
+        let request = Request::from_route(&Route::GetCurrentUser);
+        let user: User = self.send(&request, soon()).await?;
+        Ok(user.id)
+    }
+
     pub(super) async fn roles(&self, guild: Id<GuildMarker>) -> Result<Vec<Role>, ApiError> {
         let guild_id = guild.get();
         let request = Request::from_route(&Route::GetGuildRoles { guild_id });

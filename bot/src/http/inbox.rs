@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::events::Hub;
 use super::{App, refuse};
 use crate::deliver::{Deliver, DeliverError, Delivery};
+use crate::manners::answer::{MOST_UNITS, fit};
 use crate::message::Door;
 use crate::store::{Item, Store, now_ms};
 
@@ -75,7 +76,7 @@ impl Deliver for Inbox {
         async move {
             let item = Item {
                 id: delivery.id.clone(),
-                text: delivery.text.clone(),
+                text: fit(&delivery.text, MOST_UNITS),
                 at: now_ms(),
             };
             let inbox = name(delivery.door, &delivery.to);
@@ -97,21 +98,48 @@ mod tests {
     use super::*;
     use crate::message::Place;
 
-    #[tokio::test]
-    async fn what_is_said_to_a_page_is_not_for_the_programs_door() {
+    const SESSION: &str = "0123456789abcdef0123456789abcdef";
+
+    /// The store after these were said to a session of the page.
+    async fn said(all: &[(&str, &str)]) -> Store {
         let store = Store::of("sqlite::memory:").await.unwrap();
         let hub = Arc::new(Hub::new(1, &mut Registry::default()));
         let inbox = Inbox::new(store.clone(), hub);
-        let session = "0123456789abcdef0123456789abcdef";
-        let delivery = Delivery {
-            id: "1".to_owned(),
-            door: Door::Page,
-            place: Place::default(),
-            to: session.to_owned(),
-            text: "tea".to_owned(),
-        };
-        inbox.deliver(&delivery).await.unwrap();
-        let said = async |door| store.inbox(&name(door, session)).await.unwrap().len();
+        for &(id, text) in all {
+            let delivery = Delivery {
+                id: id.to_owned(),
+                door: Door::Page,
+                place: Place::default(),
+                to: SESSION.to_owned(),
+                text: text.to_owned(),
+            };
+            inbox.deliver(&delivery).await.unwrap();
+        }
+        store
+    }
+
+    #[tokio::test]
+    async fn what_is_said_to_a_page_is_not_for_the_programs_door() {
+        let store = said(&[("1", "tea")]).await;
+        let said = async |door| store.inbox(&name(door, SESSION)).await.unwrap().len();
         assert_eq!((said(Door::Page).await, said(Door::Api).await), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_said_unasked_calls_nobody_and_invites_nowhere_either() {
+        let store = said(&[("1", "tea for @everyone at https://discord.gg/abc")]).await;
+        let items = store.inbox(&name(Door::Page, SESSION)).await.unwrap();
+        assert_eq!(items[0].text, "tea for everyone at (no invitations)");
+    }
+
+    #[tokio::test]
+    async fn an_answer_and_the_reminder_that_it_confirms_are_both_said_and_each_once() {
+        let answer = Delivery::answer_to("1");
+        let all = [(answer.as_str(), "Gladly."), ("1", "tea")];
+        let store = said(&[all[0], all[0], all[1], all[1]]).await;
+        let items = store.inbox(&name(Door::Page, SESSION)).await.unwrap();
+        let mut texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["Gladly.", "tea"]);
     }
 }

@@ -50,7 +50,7 @@ impl Orphans {
         }
     }
 
-    /// The message's id keeps a door from saying it twice.
+    /// The id keeps a door from saying it twice.
     async fn deliver(&self, orphan: Orphan) -> Option<Adopted> {
         let Orphan { message, text } = orphan;
         let door = self.doors.iter().find(|(door, _)| *door == message.door);
@@ -58,7 +58,7 @@ impl Orphans {
             return Some(Adopted::Nobody);
         };
         let delivery = Delivery {
-            id: message.id,
+            id: Delivery::answer_to(&message.id),
             door: *door,
             place: message.place,
             to: message.author.id,

@@ -21,6 +21,8 @@ pub(super) enum Verdict {
     /// Nothing, unless it took long: the caller went away, or there was a 429, which a gateway may
     /// say for a callee that is down, and which overload alone does not explain.
     Unknown,
+    /// Nothing, however long it took: the callee was never asked.
+    Unasked,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +121,11 @@ impl Breaker {
         }
         let failed = verdict == Verdict::Failed;
         let slow = took >= self.limits.slow_after;
-        let says_nothing = verdict == Verdict::Unknown && !slow;
+        let says_nothing = match verdict {
+            Verdict::Unasked => true,
+            Verdict::Unknown => !slow,
+            Verdict::Healthy | Verdict::Failed => false,
+        };
         match &mut self.state {
             State::HalfOpen { probing, .. } if says_nothing => *probing = false,
             State::HalfOpen { .. } if failed || slow => self.open(now, jitter),

@@ -85,7 +85,7 @@ impl Dependency {
         self.change(|control| control.budget.deposit(Instant::now()));
         loop {
             let fault = match self.attempt(flight, deadline, attempt()).await {
-                Err(CallError::Fault(fault)) if fault.kind != FaultKind::Refused => fault,
+                Err(CallError::Fault(fault)) if fault.may_pass() => fault,
                 result => return result,
             };
             let Some(delay) = delays.next() else {
@@ -166,9 +166,12 @@ impl Dependency {
             Err(_elapsed) => return Err(CallError::Deadline),
         };
         flight.verdict = match fault.kind {
+            // it could not even be made
+            FaultKind::Refused if fault.unsent => Verdict::Unasked,
             FaultKind::Transient => Verdict::Failed,
             FaultKind::Limited => Verdict::Unknown,
             FaultKind::Refused => Verdict::Healthy,
+            FaultKind::Unasked => Verdict::Unasked,
         };
         if let Some(wait) = self.wish(&fault) {
             // not everyone who was told the same comes back in the same moment
@@ -182,7 +185,7 @@ impl Dependency {
     /// How long the callee wants everyone to leave it alone, within reason.
     fn wish(&self, fault: &Fault) -> Option<Duration> {
         let wait = fault.retry_after?.min(self.limits.longest_pause);
-        (fault.kind != FaultKind::Refused).then_some(wait)
+        fault.may_pass().then_some(wait)
     }
 
     /// Does something to what is shared, and shows what has become of it.

@@ -9,6 +9,8 @@ pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
     /// How long the callee asks to be left alone.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether it is certain that nothing of the request has left: it cost the caller nothing.
+    pub(crate) unsent: bool,
     /// For the log: no secret, nobody's text.
     pub(crate) message: String,
 }
@@ -22,6 +24,9 @@ pub(crate) enum FaultKind {
     Limited,
     /// It answered, and the request was no good: any other 4xx. To ask again would not help.
     Refused,
+    /// The caller had nothing to ask it with, such as a key that is not at rest. Of its health this says
+    /// nothing, and to try again would not help.
+    Unasked,
 }
 
 impl Fault {
@@ -37,6 +42,10 @@ impl Fault {
         Self::new(FaultKind::Refused, message)
     }
 
+    pub(crate) fn unasked(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Unasked, message)
+    }
+
     /// The same, with the callee's wish to be left alone for so long.
     #[must_use]
     pub(crate) fn after(mut self, wait: Option<Duration>) -> Self {
@@ -44,10 +53,23 @@ impl Fault {
         self
     }
 
+    /// The same, with the certainty that nothing of the request has left.
+    #[must_use]
+    pub(super) fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    /// Whether another try may help.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self.kind, FaultKind::Transient | FaultKind::Limited)
+    }
+
     fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             retry_after: None,
+            unsent: false,
             message: message.into(),
         }
     }

@@ -135,12 +135,15 @@ fn fault(error: reqwest::Error) -> Fault {
         "the request failed"
     };
     let ours = error.is_builder();
+    // the address is looked up and the line opened, with TLS, before the first byte of a request goes
+    let unsent = ours || error.is_connect();
     let message = format!("{what}: {}", root_cause(&error.without_url()));
-    if ours {
+    let fault = if ours {
         Fault::refused(message)
     } else {
         Fault::transient(message)
-    }
+    };
+    if unsent { fault.unsent() } else { fault }
 }
 
 fn root_cause(error: &dyn Error) -> String {

@@ -32,13 +32,15 @@ pub(super) enum Outcome {
     Busy,
     /// Not asked: our own rate limit, or a pause that the callee asked for.
     RateLimited,
+    /// Not asked: the caller had nothing to ask it with.
+    Unasked,
     Deadline,
     /// The caller went away.
     Cancelled,
 }
 
 impl Outcome {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Ok,
         Self::Transient,
         Self::Limited,
@@ -46,6 +48,7 @@ impl Outcome {
         Self::Open,
         Self::Busy,
         Self::RateLimited,
+        Self::Unasked,
         Self::Deadline,
         Self::Cancelled,
     ];
@@ -61,6 +64,7 @@ impl Outcome {
                 FaultKind::Transient => Self::Transient,
                 FaultKind::Limited => Self::Limited,
                 FaultKind::Refused => Self::Refused,
+                FaultKind::Unasked => Self::Unasked,
             },
         }
     }
@@ -74,6 +78,7 @@ impl Outcome {
             Self::Open => "open",
             Self::Busy => "busy",
             Self::RateLimited => "rate_limited",
+            Self::Unasked => "unasked",
             Self::Deadline => "deadline",
             Self::Cancelled => "cancelled",
         }

@@ -86,6 +86,7 @@ fn every_series_is_there_at_the_start() {
         "open",
         "busy",
         "rate_limited",
+        "unasked",
         "deadline",
         "cancelled",
     ] {
@@ -127,6 +128,29 @@ async fn what_is_refused_is_not_asked_again() {
     };
     assert_eq!(fault.kind, FaultKind::Refused);
     assert!(api.outcome("refused") > 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_asked_is_no_probe_and_is_not_tried_again() {
+    let api = Api::new(Limits {
+        retries: 0,
+        ..Limits::default()
+    });
+    for _ in 0..10 {
+        let _ = api.call(SECOND, &[down()]).await;
+    }
+    let open = 2.0;
+    assert!((api.metric("breaker_state", "") - open).abs() < 1e-9);
+    sleep(10 * SECOND).await;
+    for _ in 0..5 {
+        let unasked = [Err(Fault::unasked("all keys rest"))];
+        let result = api.call(SECOND, &unasked).await;
+        assert!(matches!(result, Err(CallError::Fault(_))), "{result:?}");
+        let half_open = 1.0;
+        assert!((api.metric("breaker_state", "") - half_open).abs() < 1e-9);
+    }
+    assert!((api.outcome("unasked") - 5.0).abs() < 1e-9);
+    assert_eq!(api.outcome("ok").to_bits(), 0f64.to_bits());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,6 @@
 //! Jobs that came to a worker: begun, and done with which answer, once per message.
+//!
+//! Who is at a job, the queue knows. A door without one claims it in its own name: see [`Store::claim_job`].
 
 use sqlx::Row;
 
@@ -13,7 +15,43 @@ pub(crate) enum Begun {
     Done(String),
 }
 
+/// Whose a job is that no queue watches over.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Whoever asks is to do it; it is the n-th attempt, and the first one was then.
+    Mine { attempt: i64, begun_at: i64 },
+    /// Somebody is at it who is alive.
+    Held,
+    /// It has been done.
+    Done,
+}
+
 impl Store {
+    /// Claims a job unless it is done, or a process that is alive is at it: one that holds a session with
+    /// Discord.
+    pub(crate) async fn claim_job(
+        &self,
+        id: &str,
+        holder: &str,
+        now: i64,
+    ) -> Result<Claim, StoreError> {
+        let sql = "INSERT INTO jobs (id, attempts, begun_at, holder) VALUES ($1, 1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET attempts = jobs.attempts + 1, holder = excluded.holder \
+             WHERE jobs.reply IS NULL AND NOT EXISTS (SELECT 1 FROM discord_sessions \
+             WHERE discord_sessions.holder = jobs.holder AND discord_sessions.alive_until > $2) \
+             RETURNING attempts, begun_at";
+        let row = sqlx::query(sql).bind(id).bind(now).bind(holder);
+        let row = row.fetch_optional(&self.pool);
+        if let Some(row) = self.run(Operation::Jobs, row).await? {
+            return Ok(Claim::Mine {
+                attempt: row.try_get("attempts")?,
+                begun_at: row.try_get("begun_at")?,
+            });
+        }
+        let done = self.job_reply(id).await?.is_some();
+        Ok(if done { Claim::Done } else { Claim::Held })
+    }
+
     /// A worker begins a job.
     pub(crate) async fn begin_job(&self, id: &str, now: i64) -> Result<Begun, StoreError> {
         let sql = "INSERT INTO jobs (id, attempts, begun_at) VALUES ($1, 1, $2) \

@@ -25,10 +25,11 @@ pub(crate) enum Operation {
     Usage,
     Answers,
     Jobs,
+    Discord,
 }
 
 impl Operation {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Ping,
         Self::Settings,
         Self::Stops,
@@ -39,6 +40,7 @@ impl Operation {
         Self::Usage,
         Self::Answers,
         Self::Jobs,
+        Self::Discord,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Operation {
             Self::Usage => "usage",
             Self::Answers => "answers",
             Self::Jobs => "jobs",
+            Self::Discord => "discord",
         }
     }
 }

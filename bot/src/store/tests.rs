@@ -1,6 +1,7 @@
 //! One suite for both databases, always with two processes' worth of stores on the same one.
 
 mod ai;
+mod discord;
 mod opening;
 mod postgres;
 
@@ -15,7 +16,7 @@ use postgres::Postgres;
 /// What each database must do, by name.
 type Scenario = fn(Store, Store) -> BoxFuture<'static, ()>;
 
-const SCENARIOS: [(&str, Scenario); 10] = [
+const SCENARIOS: [(&str, Scenario); 13] = [
     ("settings", |a, b| Box::pin(settings(a, b))),
     ("stops", |a, b| Box::pin(stops(a, b))),
     ("claims", |a, b| Box::pin(claims(a, b))),
@@ -26,6 +27,9 @@ const SCENARIOS: [(&str, Scenario); 10] = [
     ("usage", |a, b| Box::pin(ai::usage(a, b))),
     ("history", |a, b| Box::pin(ai::history(a, b))),
     ("answers", |a, b| Box::pin(ai::answers(a, b))),
+    ("sessions", |a, b| Box::pin(discord::sessions(a, b))),
+    ("discord_claims", |a, b| Box::pin(discord::claims(a, b))),
+    ("threads", |a, b| Box::pin(discord::threads(a, b))),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,6 +22,10 @@ const REQUESTS: &str =
 const SETTLE: &str = "UPDATE ai_usage SET completed = completed + 1, tokens = tokens + $4 \
     WHERE key_name = $1 AND period = $2 AND starts = $3";
 
+/// What was settled stays, whoever asks for it back.
+const RELEASE: &str = "UPDATE ai_usage SET requests = requests - 1, tokens = tokens - $4 \
+    WHERE key_name = $1 AND period = $2 AND starts = $3 AND requests > completed";
+
 /// A quota that does not hold one more request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full {
@@ -99,6 +103,32 @@ impl Store {
                     .execute(&self.pool)
                     .await?;
             }
+            Ok(())
+        };
+        self.run(Operation::Usage, work).await
+    }
+
+    /// Takes back a request that was counted in at `reserved_at` and that certainly was not sent.
+    pub(crate) async fn release_usage(
+        &self,
+        key: &str,
+        hour: Hour,
+        reserved_at: i64,
+        reserved: u64,
+    ) -> Result<(), StoreError> {
+        let work = async {
+            // both windows or none, or the next look would find them at odds
+            let mut transaction = self.pool.begin().await?;
+            for window in Window::ALL {
+                sqlx::query(RELEASE)
+                    .bind(key)
+                    .bind(window.name())
+                    .bind(window.start(reserved_at, hour))
+                    .bind(integer(reserved))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await?;
             Ok(())
         };
         self.run(Operation::Usage, work).await
@@ -227,6 +257,35 @@ mod tests {
         assert_eq!(reserve(301).await, Ok(()));
         let usage = store.usage("a", Hour::default(), NOW).await.unwrap();
         assert_eq!((usage.hour.tokens, usage.month.requests), (421, 2));
+    }
+
+    #[tokio::test]
+    async fn what_was_not_sent_is_given_back() {
+        let store = Store::of("sqlite::memory:").await.unwrap();
+        let quota = quota(1, 99, 1000);
+        let hour = Hour::default();
+        let reserve = async |at| store.reserve_usage("a", &quota, 10, at).await.unwrap();
+        assert_eq!(reserve(NOW).await, Ok(()));
+        assert_eq!(reserve(NOW).await, SPENT_HOUR);
+        // by then the hour may have turned; it goes back to its own
+        let later = NOW + 3_600_000;
+        assert_eq!(reserve(later).await, Ok(()));
+        store.release_usage("a", hour, NOW, 10).await.unwrap();
+        assert_eq!(
+            store.usage("a", hour, NOW).await.unwrap().hour,
+            Used::default()
+        );
+        let usage = store.usage("a", hour, later).await.unwrap();
+        assert_eq!((usage.hour.requests, usage.month.requests), (1, 1));
+        assert_eq!((usage.hour.tokens, usage.month.tokens), (10, 10));
+        assert_eq!(reserve(NOW).await, Ok(()));
+        // an answer is never taken back, and nothing falls below 0
+        store.settle_usage("a", hour, NOW, 10, 3).await.unwrap();
+        for _ in 0..3 {
+            store.release_usage("a", hour, NOW, 10).await.unwrap();
+        }
+        let usage = store.usage("a", hour, NOW).await.unwrap();
+        assert_eq!((usage.hour.requests, usage.hour.tokens), (1, 3));
     }
 
     #[tokio::test]

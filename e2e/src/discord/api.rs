@@ -53,6 +53,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         tokio::time::sleep(wait).await;
     }
     let answer = judge(&shared, &method, &path, &parts.headers, &body, fault);
+    if let Some(Fault::Hung(wait)) = fault {
+        tokio::time::sleep(wait).await;
+    }
     let mut state = shared.state();
     state.under_way = state.under_way.saturating_sub(1);
     state.calls.push(Call {
@@ -106,7 +109,7 @@ fn judge(
         Some(Fault::Status(status)) => {
             return plain(status, json!({"message": "made to fail", "code": 0}));
         }
-        Some(Fault::Lost | Fault::Slow(_)) | None => {}
+        Some(Fault::Lost | Fault::Slow(_) | Fault::Hung(_)) | None => {}
     }
     // Discord does not tell of buckets there
     let standing = (!interaction).then(|| state.buckets.take(now, method, path));

@@ -68,7 +68,11 @@ async fn talk(stream: TcpStream, shared: &Shared) -> Result<(), tokio_websockets
                 Some(Ok(message)) => match message.as_text().map(serde_json::from_str) {
                     Some(Ok(payload)) => line.hear(&payload, shared),
                     Some(Err(_)) => line.refuse(shared, 4002, "what is no JSON"),
-                    None if message.is_close() => break,
+                    None if message.is_close() => {
+                        line.goodbye(&message, shared);
+                        let _ = socket.close().await; // says the same code; the other side may be gone
+                        break;
+                    }
                     None => {}
                 },
                 _ => break,
@@ -174,6 +178,11 @@ impl Line {
         let id = data["session_id"].as_str().unwrap_or_default().to_owned();
         let after = data["seq"].as_u64().unwrap_or_default();
         let mut state = shared.state();
+        if let Some(code) = state.refuse_resumes {
+            state.sessions.remove(&id);
+            let _ = self.out.send(Frame::Close(code));
+            return;
+        }
         let Some(session) = state.sessions.get_mut(&id) else {
             return self.say(&json!({"op": 9, "d": false}));
         };
@@ -186,6 +195,14 @@ impl Line {
         session.dispatch("RESUMED", &json!({}));
         state.resumes += 1;
         self.session = Some(id);
+    }
+
+    /// Who leaves with one of these codes does not come back: the session ends.
+    fn goodbye(&self, message: &Message, shared: &Shared) {
+        let code = message.as_close().map(|(code, _)| u16::from(code));
+        if let (Some(1000 | 1001), Some(id)) = (code, &self.session) {
+            shared.state().sessions.remove(id);
+        }
     }
 
     /// What is said from now on waits for a resume.

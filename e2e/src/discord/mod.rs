@@ -167,6 +167,11 @@ impl Discord {
         });
     }
 
+    /// Forgets all sessions, as Discord does some minutes after their connections have ended.
+    pub fn forget(&self) {
+        self.with(|state| state.sessions.clear());
+    }
+
     /// What a client did that it may not.
     pub fn violations(&self) -> Vec<String> {
         self.with(|state| state.violations.clone())

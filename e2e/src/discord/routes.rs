@@ -24,6 +24,7 @@ pub(super) fn route(
         ("GET", ["oauth2", "applications", "@me"] | ["applications", "@me"]) => {
             (200, json!({"id": BOT.to_string(), "name": "ChatBotler"}))
         }
+        ("GET", ["users", "@me"]) => (200, user()),
         ("GET", ["applications", _, "commands"] | ["applications", _, "guilds", _, "commands"]) => {
             (200, json!(state.commands))
         }
@@ -141,8 +142,13 @@ fn post(state: &mut State, channel: u64, body: &Value) -> Answered {
 fn message(id: u64, channel: u64, content: &str) -> Value {
     json!({
         "id": id.to_string(), "channel_id": channel.to_string(), "content": content, "type": 0,
-        "author": {"id": BOT.to_string(), "username": "ChatBotler", "discriminator": "0", "avatar": null, "bot": true},
+        "author": user(),
     })
+}
+
+/// The bot itself.
+fn user() -> Value {
+    json!({"id": BOT.to_string(), "username": "ChatBotler", "discriminator": "0", "avatar": null, "bot": true})
 }
 
 fn thread(state: &mut State, channel: u64, message: u64, body: &Value) -> Answered {

@@ -56,6 +56,8 @@ pub enum Fault {
     Lost,
     /// It is done after this long.
     Slow(Duration),
+    /// It is done, and there is no answer for this long.
+    Hung(Duration),
     /// Nothing is done; nothing at all may be asked for this long.
     Global(Duration),
     /// Nothing is done; others have used up what all share of this route.
@@ -118,6 +120,8 @@ pub struct State {
     pub identifies: Vec<(Instant, u64)>,
     /// Sessions that were resumed.
     pub resumes: usize,
+    /// Who resumes is told by this close code that the session is no more.
+    pub refuse_resumes: Option<u16>,
     pub(super) nonce_window: Duration,
     pub(super) nonces: HashMap<(u64, String), (Instant, u64)>,
     pub(super) rules: Vec<Rule>,
@@ -145,6 +149,7 @@ impl State {
             shards: 1,
             identifies: Vec::new(),
             resumes: 0,
+            refuse_resumes: None,
             nonce_window: Duration::from_secs(180),
             nonces: HashMap::new(),
             rules: Vec::new(),

@@ -4,6 +4,7 @@ mod gateway;
 mod limits;
 mod manners;
 mod people;
+mod restarts;
 mod scene;
 
 use libtest_mimic::Trial;
@@ -14,6 +15,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         gateway::tests(),
         limits::tests(),
         people::tests(),
+        restarts::tests(),
     ]
     .into_iter()
     .flatten()

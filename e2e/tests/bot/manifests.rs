@@ -1,5 +1,5 @@
-//! The bot's manifests as kustomize makes them: what is named in them exists, pods are as they must be, and its
-//! alerts say what they are to say by Prometheus' own tool.
+//! The bot's manifests as kustomize makes them: what is named in them exists, pods are as they must be, and the
+//! alerts, its own and the operator's, say what they are to say by Prometheus' own tool.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -180,8 +180,19 @@ async fn pods() -> Result<()> {
 }
 
 async fn alerts(run: Arc<RunDir>) -> Result<()> {
-    let rule = &shipped::manifest("manifests/chatbotler/monitoring/prometheus-rule.yaml")?[0];
-    let folder = run.subfolder("alerts")?;
+    let shipped = "manifests/chatbotler/monitoring/prometheus-rule.yaml";
+    alerts_of(&run, "chatbotler", shipped).await?;
+    alerts_of(
+        &run,
+        "brownout",
+        "manifests/components/monitoring/alerts.yaml",
+    )
+    .await
+}
+
+async fn alerts_of(run: &RunDir, of: &str, shipped: &str) -> Result<()> {
+    let rule = &shipped::manifest(shipped)?[0];
+    let folder = run.subfolder(&format!("alerts-{of}"))?;
     std::fs::write(
         folder.join("rules.yaml"),
         serde_saphyr::to_string(&rule["spec"])?,
@@ -191,8 +202,8 @@ async fn alerts(run: Arc<RunDir>) -> Result<()> {
         &["check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"],
     )
     .await?;
-    let tests =
-        std::fs::read_to_string(paths::checkout().join("e2e/fixtures/alerts/chatbotler.yaml"))?;
+    let tests = format!("e2e/fixtures/alerts/{of}.yaml");
+    let tests = std::fs::read_to_string(paths::checkout().join(tests))?;
     std::fs::write(folder.join("tests.yaml"), &tests)?;
     promtool(&folder, &["test", "rules", "tests.yaml"]).await?;
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use brownout::api::conditions::SOURCE_NOT_ALLOWED;
+use e2e::AUDIENCE;
 use e2e::guard::{Admits, Guard};
 use e2e::harness::{Ctx, trial};
 use e2e::operator::Operator;
@@ -121,9 +122,16 @@ async fn with_the_rights_of_the_base(ctx: Ctx) -> Result<()> {
     apply_source(&ctx, "own", (&own.url(), &by_token, &ours)).await?;
     apply_source(&ctx, "elsewhere", (&elsewhere.url(), &by_token, "")).await?;
     apply_source(&ctx, "secret", (&secret.url(), &by_secret, "")).await?;
-    for source in ["own", "elsewhere", "secret"] {
+    let to_the_cluster = format!(", auth: {{serviceAccountToken: {{audience: '{AUDIENCE}'}}}}");
+    apply_source(&ctx, "cluster", (&elsewhere.url(), &to_the_cluster, "")).await?;
+    for source in ["own", "elsewhere", "secret", "cluster"] {
         apply_policy(&ctx, source, source, "missing: {after: 3s}").await?;
     }
+    // a token that opens the cluster goes to nobody, by whatever name the API server is known to itself
+    await_status(&ctx, "cluster", "refused", |status| {
+        ready_message(status).contains("it is an audience of the API server")
+    })
+    .await?;
     await_level(&ctx, "own", 1).await?;
     await_level(&ctx, "secret", 1).await?;
     // a token is of no use to another server than the one that it is for

@@ -36,6 +36,12 @@ async fn give(
         let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden", "message": "no"});
         return (StatusCode::FORBIDDEN, Json(status));
     }
+    if request["spec"]["audiences"] == json!([]) || request["spec"]["audiences"].is_null() {
+        request["spec"]["audiences"] = json!(["https://clusters.example/one"]);
+        request["status"] =
+            json!({"token": "its-own", "expirationTimestamp": "2020-01-01T00:00:00Z"});
+        return (StatusCode::CREATED, Json(request));
+    }
     assert_eq!(request["spec"]["audiences"], json!(["thanos"]));
     let number = server.given.fetch_add(1, Ordering::SeqCst) + 1;
     request["spec"]["expirationSeconds"] = json!(1);

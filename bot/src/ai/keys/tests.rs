@@ -32,6 +32,22 @@ fn the_next_is_used_when_the_quota_is_out_and_the_first_at_the_turn_of_the_hour(
 }
 
 #[test]
+fn what_is_given_back_wakes_a_key_that_we_have_counted_out_and_no_other() {
+    let mut keys = Keys::new(3, Hour::default());
+    keys.learn(0, Verdict::Exhausted, NINE);
+    keys.learn(1, Verdict::Refused, NINE);
+    keys.learn(2, Verdict::Spent(Window::Hour), NINE);
+    for key in 0..3 {
+        keys.give_back(key);
+    }
+    let states = [0, 1, 2].map(|key| keys.state(key, NINE));
+    assert_eq!(
+        states,
+        [KeyState::Spent, KeyState::Refused, KeyState::Ready]
+    );
+}
+
+#[test]
 fn a_key_spent_for_the_month_is_back_with_the_next() {
     let mut keys = Keys::new(1, Hour::default());
     keys.learn(0, Verdict::Spent(Window::Month), NINE);

@@ -18,6 +18,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => Just(Verdict::Healthy),
         4 => Just(Verdict::Failed),
         2 => Just(Verdict::Unknown),
+        2 => Just(Verdict::Unasked),
     ];
     prop_oneof![
         6 => Just(Step::Admit),
@@ -102,7 +103,10 @@ impl World {
         let call = self.under_way.swap_remove(index);
         let took = self.now - call.began;
         let (failed, slow) = (verdict == Verdict::Failed, took >= 2 * SECOND);
-        let telling = slow || verdict != Verdict::Unknown;
+        let telling = match verdict {
+            Verdict::Unasked => false,
+            verdict => slow || verdict != Verdict::Unknown,
+        };
         self.breaker
             .record(call.pass, verdict, took, self.now, jitter);
         if call.probe {

@@ -53,6 +53,24 @@ fn a_probe_that_is_given_up_because_it_was_slow_is_a_bad_one() {
 }
 
 #[test]
+fn a_probe_that_never_asked_neither_closes_nor_opens_it() {
+    let now = Instant::now();
+    let mut breaker = open(now);
+    let mut now = now + 5 * SECOND;
+    for _ in 0..9 {
+        let probe = breaker.admit(now).unwrap();
+        now += 9 * SECOND;
+        breaker.record(probe, Verdict::Unasked, 9 * SECOND, now, 0.0);
+        assert_eq!(breaker.phase(), Phase::HalfOpen);
+    }
+    for _ in 0..2 {
+        let probe = breaker.admit(now).unwrap();
+        breaker.record(probe, Verdict::Healthy, SECOND, now, 0.0);
+    }
+    assert_eq!(breaker.phase(), Phase::Closed);
+}
+
+#[test]
 fn what_was_begun_before_says_nothing_about_after() {
     let now = Instant::now();
     let mut breaker = Breaker::new(limits());

@@ -81,6 +81,7 @@ async fn what_the_server_does_is_called_by_its_name() {
         };
         assert_eq!(fault.kind, kind, "{mood:?}: {fault}");
         assert!(fault.message.starts_with(message), "{mood:?}: {fault}");
+        assert!(!fault.unsent, "{mood:?}: the server has seen it");
         assert!(!format!("{result:?}").contains("sesame"), "{result:?}");
     }
     let limited = once(Mood::Status(429, Some("30"))).await;
@@ -102,6 +103,7 @@ async fn nobody_there_and_no_such_address_tell_no_secret() {
     let fault = client.send(request).await.err().unwrap();
     assert_eq!(fault.kind, FaultKind::Transient);
     assert!(fault.message.starts_with("cannot connect: "), "{fault}");
+    assert!(fault.unsent);
     assert!(!format!("{fault:?}").contains("sesame"), "{fault:?}");
 
     let request = client
@@ -109,6 +111,7 @@ async fn nobody_there_and_no_such_address_tell_no_secret() {
         .header("x-key", "open\nsesame");
     let fault = client.send(request).await.err().unwrap();
     assert_eq!(fault.kind, FaultKind::Refused);
+    assert!(fault.unsent);
     assert!(!format!("{fault:?}").contains("sesame"), "{fault:?}");
 }
 

@@ -61,6 +61,15 @@ pub(super) async fn usage(one: Store, two: Store) {
             .tokens,
         7
     );
+    one.reserve_usage("b", &quota, 5, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    two.release_usage("b", Hour::default(), NOW, 5)
+        .await
+        .unwrap();
+    let usage = one.usage("b", Hour::default(), NOW).await.unwrap();
+    assert_eq!((usage.hour.requests, usage.month.tokens), (1, 7));
     two.prune_usage(NOW + 100 * 24 * 3_600_000).await.unwrap();
     assert_eq!(
         one.usage("b", Hour::default(), NOW)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use e2e::bot::Bot;
 use e2e::discord::events::Said;
+use e2e::discord::state::Fault;
 use e2e::run_dir::RunDir;
 use libtest_mimic::Trial;
 use serde_json::json;
@@ -22,6 +23,7 @@ pub(super) fn tests() -> Vec<Trial> {
         trial("discord_obeys_moderators", moderators),
         trial("discord_gives_roles", roles),
         trial("discord_reminds", reminds),
+        trial("discord_keeps_reminders_through_a_wrong_token", refused_token),
     ]
 }
 
@@ -141,5 +143,26 @@ async fn reminds(run: Arc<RunDir>) -> Result<()> {
         reminder.body["allowed_mentions"],
         json!({"parse": [], "users": ["40"]})
     );
+    scene.close().await
+}
+
+/// As while somebody changes it: what is due then is said when it is right again.
+async fn refused_token(run: Arc<RunDir>) -> Result<()> {
+    let scene = Scene::open(&run, &[]).await?;
+    scene.ask(&Said::to_bot("!remind 8s tea")).await?;
+    scene
+        .discord
+        .fail("POST", "/messages", 2, Fault::Status(401));
+    let reminder = scene.until("the reminder", || {
+        let posts = scene.discord.posts();
+        posts
+            .into_iter()
+            .find(|post| post.content.starts_with("<@40>"))
+    });
+    reminder.await?;
+    let given_up = "bot_reminder_deliveries_total{event=\"given-up\"}";
+    assert!(scene.series(given_up).await? < 0.1);
+    let retried = "bot_reminder_deliveries_total{event=\"retried\"}";
+    assert!((scene.series(retried).await? - 2.0).abs() < 0.1);
     scene.close().await
 }

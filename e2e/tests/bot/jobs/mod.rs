@@ -2,6 +2,7 @@
 
 mod crashes;
 mod limits;
+mod roles;
 mod support;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("jobs_in_hand_are_finished_on_sigterm", drain),
         trial("jobs_that_cannot_be_finished_are_handed_back", hand_back),
     ];
-    [own, crashes::tests(), limits::tests()]
+    [own, crashes::tests(), limits::tests(), roles::tests()]
         .into_iter()
         .flatten()
         .collect()
