@@ -87,7 +87,7 @@ fn every_command_is_understood() {
     let fenced = blocks.iter().flat_map(|block| block.lines());
     let inline = README
         .split('`')
-        .filter(|code| code.starts_with("chatbotler --"));
+        .filter(|code| code.starts_with("chatbotler "));
     let mut seen = 0;
     for words in fenced.chain(inline).filter_map(of_the_bot) {
         if words == ["--help"] {
@@ -98,6 +98,32 @@ fn every_command_is_understood() {
         seen += 1;
     }
     assert!(seen >= 8, "only {seen} were found");
+}
+
+#[test]
+fn without_options_there_is_a_page() {
+    let first = blocks().swap_remove(0);
+    let (bot, rest) = shell_with_bot(&first, &TempDir::new().unwrap());
+    assert!(rest.is_empty(), "{rest:?}");
+    let page = shell(
+        "curl -sf localhost:8080/",
+        &TempDir::new().unwrap(),
+        &bot.url,
+    );
+    assert!(page.contains("<html"), "{page}");
+    bot.end();
+}
+
+#[test]
+fn the_help_lists_the_options() {
+    let help = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatbotler"));
+        let output = command.args(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(help(&["--help"]).contains("CHATBOTLER_FLAGS_DIR"));
+    assert!(help(&["capacity", "--help"]).contains("--quota-hour"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The bot as a child process, who in the cluster may watch its own flags and nothing else.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -101,6 +102,22 @@ impl Bot {
             .flag("listen", port.address())
             .flag("store", "sqlite::memory:");
         let spec = options.iter().fold(spec, Spec::arg);
+        Self::start_as(run, &spec, port).await
+    }
+
+    /// Starts one with these options, but for its address, and these variables.
+    pub async fn of_line(
+        run: &RunDir,
+        name: &str,
+        options: &[String],
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let port = Port::reserve()?;
+        let spec = Spec::new(name, executable()?).flag("listen", port.address());
+        let spec = options.iter().fold(spec, Spec::arg);
+        let spec = variables
+            .iter()
+            .fold(spec, |spec, (name, value)| spec.env(name, value));
         Self::start_as(run, &spec, port).await
     }
 

@@ -97,8 +97,8 @@ fn latency(canvas: &mut Canvas, record: &Record) {
         from += BIN;
     }
     let longest = points.iter().map(|point| point.1).max().unwrap_or_default();
-    // whole half seconds, so that the grid's numbers are round
-    let full = ((longest.as_secs_f64() * 2.0).ceil() / 2.0).max(0.5);
+    // whole seconds, so that the grid's numbers are round
+    let full = longest.as_secs_f64().ceil().max(1.0);
     for share in [0.0, 0.5, 1.0] {
         let y = LATENCY.y(full * share, full);
         canvas.line(
@@ -121,7 +121,7 @@ fn latency(canvas: &mut Canvas, record: &Record) {
 }
 
 fn levels(canvas: &mut Canvas, stretches: &[(usize, String, Duration, Duration)]) {
-    canvas.caption(LEVELS.top, "level", "as the operator decides");
+    canvas.caption(LEVELS.top, "level", "the operator decides");
     let most = stretches.iter().map(|stretch| stretch.0).max().unwrap_or(0);
     let step = LEVELS.height / x(most + 1);
     for (level, name, from, to) in stretches {
@@ -145,7 +145,7 @@ fn levels(canvas: &mut Canvas, stretches: &[(usize, String, Duration, Duration)]
 }
 
 fn features(canvas: &mut Canvas, obeyed: &[Obeyed], end: Duration) {
-    canvas.caption(STATES.top, "features", "as the bot obeys");
+    canvas.caption(STATES.top, "features", "the bot obeys");
     let height = STATES.height / x(FEATURES.len());
     for (row, feature) in FEATURES.into_iter().enumerate() {
         let y = STATES.top + height * x(row);

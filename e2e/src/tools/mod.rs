@@ -2,8 +2,8 @@
 //! Go modules into the cache, keyed by version, so that a warm start builds nothing.
 
 mod build;
+pub mod definitions;
 mod go;
-pub mod keda;
 
 use std::env;
 use std::fs::{self, File, TryLockError};

@@ -7,6 +7,7 @@ mod manifests;
 mod model;
 mod mount;
 mod page;
+mod readme;
 mod store;
 mod support;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         manifests::tests(),
         model::tests(),
         page::tests(),
+        readme::tests(),
         store::tests(),
     ]
     .into_iter()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use brownout::api::{AutoscalerBaseline, ScaledObjectBaseline};
 use e2e::harness::{Ctx, trial};
-use e2e::tools::keda::scaled_object_definition;
+use e2e::tools::definitions;
 use e2e::wait::await_condition;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -56,7 +56,7 @@ async fn paused(ctx: Ctx) -> Result<()> {
         without_keda(scene).await?;
     }
 
-    ctx.apply(&scaled_object_definition().await?).await?;
+    ctx.apply(&definitions::keda().await?).await?;
     ctx.cluster()
         .await_established("scaledobjects.keda.sh")
         .await?;

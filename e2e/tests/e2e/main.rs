@@ -4,10 +4,13 @@ mod autoscalers;
 mod autoscalers_keda;
 mod autoscalers_support;
 mod bot;
+mod bot_manifests;
+mod bot_policy;
 mod config_map;
 mod contested;
 mod crd;
 mod deletion;
+mod demo;
 mod edits;
 mod election;
 mod faults_answers;
@@ -50,6 +53,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     e2e::harness::run(
         [
+            bot_policy::tests(),
+            bot_manifests::tests(),
             crd::tests(),
             manifests::tests(),
             operator::tests(),
@@ -88,6 +93,7 @@ fn main() -> ExitCode {
             election::tests(),
             bot::tests(),
             page::tests(),
+            demo::tests(),
             surge_for_real::tests(),
         ]
         .into_iter()

@@ -262,7 +262,7 @@ async fn await_replicas(ctx: &Ctx, wanted: (i32, i32)) -> Result<()> {
 }
 
 /// A pod is there, though no node is: the admission of pods, the namespace's standard included, has let it pass.
-async fn await_pod(pods: &Api<Pod>, labels: &str) -> Result<()> {
+pub(crate) async fn await_pod(pods: &Api<Pod>, labels: &str) -> Result<()> {
     await_condition(&format!("a pod with {labels}"), SOON, || async {
         let list = pods.list(&ListParams::default().labels(labels)).await?;
         Ok((!list.items.is_empty()).then_some(()))
@@ -271,7 +271,7 @@ async fn await_pod(pods: &Api<Pod>, labels: &str) -> Result<()> {
 }
 
 /// Holds the test's namespace to the strictest standard for pods.
-async fn restrict(ctx: &Ctx) -> Result<()> {
+pub(crate) async fn restrict(ctx: &Ctx) -> Result<()> {
     let labels = json!({"metadata": {"labels": {
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/warn": "restricted",

@@ -3,6 +3,7 @@
 
 mod autoscaler;
 mod cleanup;
+mod documents;
 mod pods;
 mod services;
 mod shipped;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
             services::tests(),
             autoscaler::tests(),
             shipped::tests(),
+            documents::tests(),
             split::tests(),
             cleanup::tests(),
         ]
