@@ -216,7 +216,8 @@ impl Keyring {
         }
     }
 
-    fn learn(&self, key: usize, verdict: Verdict, now: i64) {
+    /// Takes in what was learned about a key.
+    pub(super) fn learn(&self, key: usize, verdict: Verdict, now: i64) {
         let mut state = self.state();
         let before = state.keys.state(key, now);
         state.keys.learn(key, verdict, now);

@@ -57,6 +57,8 @@ pub(crate) enum Verdict {
     Limited(Option<Duration>),
     /// The API does not accept the key.
     Refused,
+    /// The API answered, and whether that is about the key is not known.
+    Unclear,
 }
 
 /// How all keys stand, in the order of preference. Times are Unix milliseconds.
@@ -117,6 +119,7 @@ impl Keys {
                 standing.refusals = 0;
                 return;
             }
+            Verdict::Unclear => return,
             Verdict::Spent(window) => (window.end(now, self.hour), KeyState::Spent),
             Verdict::Exhausted => (Window::Hour.end(now, self.hour), KeyState::Spent),
             Verdict::Limited(pause) => {

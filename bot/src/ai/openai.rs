@@ -4,6 +4,10 @@
 //! sent. What the API says about a
 //! key (refused, limited, out of quota) is no fault of the API: the next key is tried within the same
 //! attempt, and the circuit breaker hears nothing of it.
+//!
+//! A 403 may be about the key or about the question, and few servers say which. Where it does not name the key, the
+//! other keys bear witness: one of them is answered, so it was the key; none is, so it was the question, and
+//! nobody can put all keys away by asking it.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -37,6 +41,8 @@ enum Told {
     Answer(wire::Answer),
     /// Not with this key.
     Key(Verdict),
+    /// Not with this key, or not this question.
+    Forbidden(Fault),
 }
 
 impl OpenAi {
@@ -92,23 +98,33 @@ impl OpenAi {
     async fn attempt(&self, prompt: &Prompt, no_key: &OnceLock<Silence>) -> Result<String, Fault> {
         // each key is asked once at most, however short the rest is that the API asks for
         let mut from = 0;
+        let mut forbidden = Vec::new();
         loop {
             let tokens = prompt.most_tokens();
             let reservation = match self.keyring.reserve(from, tokens, now_ms()).await {
                 Ok(reservation) => reservation,
                 Err(why) => {
+                    if let Some((_, fault)) = forbidden.pop() {
+                        return Err(fault);
+                    }
                     let _ = no_key.set(silence(why)); // such an attempt is the last
                     return Err(Fault::unasked("all keys rest"));
                 }
             };
             match self.request(prompt, &reservation).await? {
-                Told::Answer(answer) => return Ok(answer.text),
+                Told::Answer(answer) => {
+                    for (key, _) in forbidden {
+                        self.keyring.learn(key, Verdict::Refused, now_ms());
+                    }
+                    return Ok(answer.text);
+                }
                 Told::Key(verdict) => {
                     let key = self.keyring.name(&reservation);
                     tracing::warn!(key, ?verdict, "the API does not take the key");
-                    from = reservation.key + 1;
                 }
+                Told::Forbidden(fault) => forbidden.push((reservation.key, fault)),
             }
+            from = reservation.key + 1;
         }
     }
 
@@ -145,6 +161,7 @@ impl OpenAi {
                 (answer.usage.unwrap_or(most), Verdict::Served)
             }
             Ok(Told::Key(verdict)) => (Tokens::default(), *verdict),
+            Ok(Told::Forbidden(_)) => (Tokens::default(), Verdict::Unclear),
             Err(_) => (Tokens::default(), Verdict::Served),
         };
         self.keyring.settle(reservation, tokens, verdict).await;
@@ -155,12 +172,11 @@ impl OpenAi {
 /// What an answer says, of the question or of the key.
 fn judge(answer: Answer) -> Result<Told, Fault> {
     let verdict = match answer.status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Verdict::Refused,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYMENT_REQUIRED
-            if wire::quota_is_out(&answer.body) =>
-        {
-            Verdict::Exhausted
-        }
+        StatusCode::UNAUTHORIZED => Verdict::Refused,
+        StatusCode::FORBIDDEN if wire::names_the_key(&answer.body) => Verdict::Refused,
+        StatusCode::FORBIDDEN => return Ok(Told::Forbidden(Fault::refused("status 403"))),
+        StatusCode::PAYMENT_REQUIRED => Verdict::Exhausted,
+        StatusCode::TOO_MANY_REQUESTS if wire::quota_is_out(&answer.body) => Verdict::Exhausted,
         StatusCode::TOO_MANY_REQUESTS => Verdict::Limited(answer.retry_after(Timestamp::now())),
         _ => {
             let answer = answer.accept()?;

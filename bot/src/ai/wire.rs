@@ -98,9 +98,23 @@ pub(super) fn read(body: &[u8]) -> Option<Answer> {
 
 /// Whether the body of an error says that the quota is out, not just that we are too fast.
 pub(super) fn quota_is_out(body: &[u8]) -> bool {
+    kinds(body).any(|kind| kind == "insufficient_quota")
+}
+
+/// Whether the body of an error says that it is the key, or whose it is, that is not accepted: `invalid_api_key`,
+/// `permission_error`, `PERMISSION_DENIED`, `account_deactivated` and the like.
+pub(super) fn names_the_key(body: &[u8]) -> bool {
+    kinds(body).any(|kind| {
+        let words = ["key", "auth", "permission", "account", "billing"];
+        words.iter().any(|word| kind.contains(word))
+    })
+}
+
+/// The words for programs in the body of an error; never its message, in which people's words may stand.
+fn kinds(body: &[u8]) -> impl Iterator<Item = String> {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let is = |field| value["error"][field].as_str() == Some("insufficient_quota");
-    is("code") || is("type")
+    let kind = move |field| Some(value["error"][field].as_str()?.to_lowercase());
+    ["code", "type", "status"].into_iter().filter_map(kind)
 }
 
 #[cfg(test)]
@@ -157,6 +171,30 @@ mod tests {
             ("too many", false),
         ] {
             assert_eq!(quota_is_out(body.as_bytes()), out, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_an_error_that_names_the_key_is_about_the_key() {
+        for (body, names) in [
+            (r#"{"error":{"code":"invalid_api_key"}}"#, true),
+            (
+                r#"{"error":{"type":"permission_error","message":"no"}}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":403,"status":"PERMISSION_DENIED"}}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":403,"message":"your key said: invalid_api_key"}}"#,
+                false,
+            ),
+            (r#"{"error":{"type":"content_policy_violation"}}"#, false),
+            ("Forbidden", false),
+            ("", false),
+        ] {
+            assert_eq!(names_the_key(body.as_bytes()), names, "{body}");
         }
     }
 }
