@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use super::forecast::Pace;
 use super::keys::{KeyState, Keys, Verdict};
 use super::metrics::{AiMetrics, Rates, Shown};
-use super::quota::{Hour, Quota, Usage};
+use super::quota::{Hour, Quota, Usage, Window};
+use super::short::Short;
 use super::wire::Tokens;
 use crate::store::{Full, Store, StoreError, now_ms};
 
@@ -32,6 +33,7 @@ struct State {
     keys: Keys,
     /// As last read from the store.
     usage: Vec<Usage>,
+    short: Vec<Short>,
     requests: Pace,
     tokens: Pace,
 }
@@ -71,6 +73,7 @@ impl Keyring {
             state: Mutex::new(State {
                 keys: Keys::new(count, quota.length),
                 usage: vec![Usage::default(); count],
+                short: vec![Short::default(); count],
                 requests: Pace::of(quota.length),
                 tokens: Pace::of(quota.length),
             }),
@@ -128,7 +131,10 @@ impl Keyring {
                     tracing::warn!(key = %name, window = window.name(), "the key's quota is out");
                     self.learn(key, Verdict::Spent(window), now);
                 }
-                Err(Full { window, .. }) => short.push((key, window.end(now, self.quota.length))),
+                Err(Full { window, .. }) => {
+                    self.note_short(key, window, tokens, now);
+                    short.push((key, window.end(now, self.quota.length)));
+                }
             }
             from = key + 1;
         }
@@ -216,6 +222,17 @@ impl Keyring {
         }
     }
 
+    /// A key's tokens do not suffice for a request. Of one that is too large for the whole quota, this says nothing
+    /// about what is left.
+    fn note_short(&self, key: usize, window: Window, tokens: u64, now: i64) {
+        let most = self.quota.of(window).tokens;
+        if most.is_none_or(|most| tokens <= most) {
+            let starts = window.start(now, self.quota.length);
+            self.state().short[key].note(window, starts, tokens);
+            self.show(now);
+        }
+    }
+
     /// Takes in what was learned about a key.
     pub(super) fn learn(&self, key: usize, verdict: Verdict, now: i64) {
         let mut state = self.state();
@@ -238,6 +255,7 @@ impl Keyring {
                 name: &key.name,
                 state: state.keys.state(index, now),
                 usage,
+                short: state.short[index],
             })
             .collect();
         let rates = Rates {
