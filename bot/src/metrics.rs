@@ -169,7 +169,7 @@ impl Metrics {
         );
         r.register(
             "bot_request_duration_seconds",
-            "Seconds from arrival to the end, the queue included, of requests that were worked on (ok and error)",
+            "Seconds from arrival to the end, the queue included, of requests that were worked on (ok, and error but for those that nobody could be asked about)",
             self.durations.clone(),
         );
         r.register(
@@ -207,6 +207,7 @@ impl Metrics {
             feature,
             at: Instant::now(),
             outcome: Outcome::Error,
+            at_once: false,
         }
     }
 
@@ -255,12 +256,19 @@ pub(crate) struct Arrival<'a> {
     feature: Feature,
     at: Instant,
     outcome: Outcome,
+    at_once: bool,
 }
 
 impl Arrival<'_> {
     pub(crate) fn end(mut self, outcome: Outcome) -> Outcome {
         self.outcome = outcome;
         outcome
+    }
+
+    /// The end of a request on which no work was begun: how long it took says nothing.
+    pub(crate) fn end_at_once(mut self, outcome: Outcome) -> Outcome {
+        self.at_once = true;
+        self.end(outcome)
     }
 }
 
@@ -269,7 +277,7 @@ impl Drop for Arrival<'_> {
         let Self {
             metrics, feature, ..
         } = *self;
-        if matches!(self.outcome, Outcome::Ok | Outcome::Error) {
+        if matches!(self.outcome, Outcome::Ok | Outcome::Error) && !self.at_once {
             let seconds = self.at.elapsed().as_secs_f64();
             metrics
                 .durations

@@ -270,6 +270,32 @@ async fn nobodys_id_is_logged_yet_one_person_can_be_followed() {
 }
 
 #[tokio::test]
+async fn what_nobody_could_be_asked_about_does_not_flatter_the_latency() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (chat, registry) = chat(&["--ai-url=http://127.0.0.1:9/v1", "--ai-model=m"]).await;
+    let count = |n| {
+        let labels = "{feature=\"ai-chat\",tier=\"Important\"}";
+        format!("bot_request_duration_seconds_count{labels} {n}")
+    };
+    // nothing can be counted, so nobody is asked
+    chat.services.store.pretend(false);
+    for _ in 0..5 {
+        assert_eq!(chat.answer(&said("", "hello")).await.0, Outcome::Error);
+    }
+    assert!(has(&registry, &count(0)));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let message = said("", "hello");
+    let verdict = chat.perform(&message, Feature::AiChat, deadline).await;
+    assert!(verdict.at_once);
+    // whom nobody answers is an error that took its time
+    chat.services.store.pretend(true);
+    assert_eq!(chat.answer(&said("", "hello")).await.0, Outcome::Error);
+    assert!(has(&registry, &count(1)));
+    let series = "bot_requests_total{feature=\"ai-chat\",tier=\"Important\",outcome=\"error\"} 6";
+    assert!(has(&registry, series));
+}
+
+#[tokio::test]
 async fn who_hangs_up_is_counted_and_logged() {
     let (chat, registry) = chat(&[]).await;
     let message = said("ann", "hello");
