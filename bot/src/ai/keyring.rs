@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
+use tokio::task::JoinHandle;
 
 use super::forecast::Pace;
 use super::keys::{KeyState, Keys, Verdict};
@@ -140,27 +141,28 @@ impl Keyring {
         }
     }
 
-    /// Counts a request out, and takes in what it taught about its key.
-    pub(super) async fn settle(&self, reservation: &Reservation, tokens: Tokens, verdict: Verdict) {
+    /// Counts a request out, and takes in what it taught about its key. The store is told by the way: no answer
+    /// is to wait for it, nor to be lost with it.
+    pub(super) fn settle(
+        &self,
+        reservation: &Reservation,
+        tokens: Tokens,
+        verdict: Verdict,
+    ) -> JoinHandle<()> {
         self.metrics.completed.inc();
         self.metrics.add_tokens(tokens.prompt, tokens.completion);
         self.learn(reservation.key, verdict, now_ms());
-        let name = self.name(reservation);
+        let name = self.name(reservation).to_owned();
         let used = tokens.prompt + tokens.completion;
-        let settled = self
-            .store
-            .settle_usage(
-                name,
-                self.quota.length,
-                reservation.at,
-                reservation.tokens,
-                used,
-            )
-            .await;
-        if let Err(error) = settled {
-            // the request stays counted with more tokens than it had: too careful, never too bold
-            tracing::warn!(%error, key = %name, "a request's tokens could not be counted");
-        }
+        let (store, hour) = (self.store.clone(), self.quota.length);
+        let (at, reserved) = (reservation.at, reservation.tokens);
+        tokio::spawn(async move {
+            let settled = store.settle_usage(&name, hour, at, reserved, used);
+            if let Err(error) = settled.await {
+                // the request stays counted with more tokens than it had: too careful, never too bold
+                tracing::warn!(%error, key = %name, "a request's tokens could not be counted");
+            }
+        })
     }
 
     /// Gives back a request that certainly was not sent.

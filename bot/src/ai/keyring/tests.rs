@@ -136,6 +136,9 @@ async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
         prompt: 10,
         completion: 5,
     };
-    keyring.settle(&first, tokens, Verdict::Served).await;
+    keyring
+        .settle(&first, tokens, Verdict::Served)
+        .await
+        .unwrap();
     assert!(keyring.reserve(0, 200, now).await.is_ok());
 }

@@ -1,7 +1,7 @@
 //! Questions that are looked up. The answer is kept for whoever asks the same; Reduced: an older answer will do, and a
 //! new one is shorter and by the smaller model. Without a model, only this conversation can be looked through.
 
-use super::memory::{forgot, history};
+use super::memory::{forgot, history, keep};
 use super::{Context, Failure, MOST_ANSWER, Services, silent};
 use crate::ai::{OpenAi, Prompt, Task, Turn, fit};
 use crate::features::Feature;
@@ -50,10 +50,7 @@ async fn remote(
     match openai.answer(&prompt, context.model_deadline()).await {
         Ok(answer) => {
             let answer = fit(&answer, MOST_ANSWER);
-            let kept = services.store.keep_answer(question, &answer, now, oldest);
-            if let Err(error) = kept.await {
-                forgot(&error);
-            }
+            keep(services, context, question, &answer).await;
             Ok(answer)
         }
         Err(silence) => match kept(services, question, oldest).await {

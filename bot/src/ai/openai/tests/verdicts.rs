@@ -1,11 +1,11 @@
 //! What an API says of a key, of a question, and of what an answer cost.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 
 use super::*;
 
@@ -26,11 +26,15 @@ async fn api(says: fn(key: &str, question: &str) -> (u16, &'static str)) -> (u16
         seen.lock().unwrap().push(key);
         (StatusCode::from_u16(status).unwrap(), body).into_response()
     };
-    let router = axum::Router::new().route("/v1/chat/completions", post(answer));
+    (serve(post(answer)).await, asked)
+}
+
+async fn serve(answer: MethodRouter) -> u16 {
+    let router = axum::Router::new().route("/v1/chat/completions", answer);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (port, asked)
+    port
 }
 
 fn asked(asked: &Asked) -> Vec<String> {
@@ -45,7 +49,10 @@ fn state(key: &str, state: &str) -> String {
 async fn a_question_that_no_key_may_ask_puts_no_key_to_rest() {
     let (port, seen) = api(|_, question| {
         if question.contains("flagged") {
-            (403, r#"{"error":{"code":403,"message":"input was flagged"}}"#)
+            (
+                403,
+                r#"{"error":{"code":403,"message":"input was flagged"}}"#,
+            )
         } else {
             (200, WELL)
         }
@@ -99,4 +106,29 @@ async fn who_has_to_pay_first_is_out_whatever_the_words() {
         assert_eq!(asked(&seen), expected);
     }
     assert!(scene.shows(&state("one", "spent")));
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_takes_no_answer_with_it() {
+    let store = Arc::<OnceLock<Store>>::default();
+    let (seen, hung) = (Arc::clone(&store), Arc::new(Mutex::new(Vec::new())));
+    let hangs = Arc::clone(&hung);
+    let answer = async move || {
+        let held = seen.get().unwrap().hang().await;
+        hangs.lock().unwrap().push(held);
+        r#"{"choices":[{"message":{"content":"Indeed."}}],"usage":{"prompt_tokens":7,"completion_tokens":2}}"#
+    };
+    let scene = Scene::with(serve(post(answer)).await, &["only"], 9).await;
+    let _ = store.set(scene.store.clone());
+    assert_eq!(scene.say("tea").await.unwrap(), "Indeed.");
+    assert!(
+        scene.store.is_up(),
+        "it waited until the store was given up"
+    );
+    assert_eq!(hung.lock().unwrap().len(), 1, "the model was asked again");
+    assert!(scene.shows(r#"bot_dependency_calls_total{dependency="model",outcome="ok"} 1"#));
+    // what it cost is written down all the same
+    hung.lock().unwrap().clear();
+    let written = async { while scene.used().await.tokens != 9 {} };
+    tokio::time::timeout(SOON, written).await.unwrap();
 }
