@@ -188,6 +188,18 @@ impl Features {
         }
     }
 
+    /// The features that the flags name in vain: those that the bot does not have, and critical ones that
+    /// are to be less than enabled.
+    pub(crate) fn in_vain(flags: &Flags) -> Vec<&str> {
+        let vain = flags.features.iter().filter(|(name, flag)| {
+            let known = Feature::ALL.into_iter().find(|f| f.name() == *name);
+            known.is_none_or(|feature| {
+                feature.tier() == Tier::Critical && flag.state != State::Enabled
+            })
+        });
+        vain.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Each feature as far off as either says.
     #[cfg(feature = "openfeature")]
     pub(crate) fn least(self, other: Self) -> Self {

@@ -204,6 +204,7 @@ impl FlagStore {
             return SourceState::Older;
         }
         let features = Features::of(&flags);
+        let in_vain = Features::in_vain(&flags);
         if current.epoch != Some(flags.epoch) {
             tracing::info!(
                 source = source.name(),
@@ -213,7 +214,11 @@ impl FlagStore {
                 reason = flags.reason,
                 "flags in force"
             );
+            if !in_vain.is_empty() {
+                tracing::warn!(features = ?in_vain, "the flags name what the bot does not have or cannot do without");
+            }
         }
+        self.metrics.in_vain(in_vain.len());
         held.ranked = Snapshot {
             level: flags.level,
             level_name: flags.level_name,

@@ -121,6 +121,7 @@ pub(crate) struct Metrics {
     level: Gauge,
     epoch: Gauge,
     features: Family<FeatureLabels, Gauge>,
+    features_in_vain: Gauge,
     sources: Family<SourceLabels, Gauge>,
 }
 
@@ -136,6 +137,7 @@ impl Metrics {
             level: Gauge::default(),
             epoch: Gauge::default(),
             features: Family::default(),
+            features_in_vain: Gauge::default(),
             sources: Family::default(),
         };
         metrics.register(registry);
@@ -193,6 +195,11 @@ impl Metrics {
             self.features.clone(),
         );
         r.register(
+            "bot_flags_unknown_features",
+            "Features that the flags in force name in vain: the bot does not have them, or they are critical and cannot be less than enabled",
+            self.features_in_vain.clone(),
+        );
+        r.register(
             "bot_flags_source_state",
             "1 for the state that a source of flags is in: none, current, older, broken, missing",
             self.sources.clone(),
@@ -233,6 +240,12 @@ impl Metrics {
             };
             self.features.get_or_create(&labels(feature)).set(state);
         }
+    }
+
+    /// So many features are named in vain by what is obeyed.
+    pub(crate) fn in_vain(&self, features: usize) {
+        let features = i64::try_from(features).unwrap_or(i64::MAX);
+        self.features_in_vain.set(features);
     }
 
     /// How a source of flags stands.
