@@ -61,6 +61,35 @@ fn each_offer_is_judged() {
     }
 }
 
+#[cfg(feature = "watch")]
+#[test]
+fn a_source_that_another_has_overtaken_is_older() {
+    use SourceState::{Current, None, Older};
+    let sources = [Source::Directory, Source::Watch];
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry, &sources);
+    let store = FlagStore::new(&sources, Features::ALL_ENABLED, Arc::new(metrics));
+    let current = r#"bot_flags_source_state{source="directory",state="current"} "#;
+    for (source, epoch, directory, watch) in [
+        (Source::Directory, 5, Current, None),
+        (Source::Watch, 6, Older, Current),
+        (Source::Directory, 6, Current, Current),
+        (Source::Watch, 7, Older, Current),
+        (Source::Directory, 8, Current, Older),
+    ] {
+        store.offer(source, Some(&data(epoch, "Disabled")));
+        let states = store.sources();
+        assert_eq!(
+            (states[&Source::Directory], states[&Source::Watch]),
+            (directory, watch),
+            "epoch {epoch}"
+        );
+        let shown = format!("{current}{}", u8::from(directory == Current));
+        let text = crate::metrics::render(&registry).unwrap();
+        assert!(text.lines().any(|line| line == shown), "{shown}");
+    }
+}
+
 #[test]
 fn what_the_flags_name_in_vain_is_seen() {
     let sources = [Source::Directory];
