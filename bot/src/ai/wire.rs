@@ -78,11 +78,13 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + serde::de::DeserializeOwne
 const MOST_TOKENS: u64 = 1 << 32;
 
 impl Tokens {
-    fn bounded(self) -> Self {
-        Self {
+    /// Within reason. No answer is free: a server that says so, or only a total, has not said.
+    fn said(self) -> Option<Self> {
+        let tokens = Self {
             prompt: self.prompt.min(MOST_TOKENS),
             completion: self.completion.min(MOST_TOKENS),
-        }
+        };
+        (tokens != Self::default()).then_some(tokens)
     }
 }
 
@@ -92,7 +94,7 @@ pub(super) fn read(body: &[u8]) -> Option<Answer> {
     let text = completion.choices.into_iter().next()?.message.content;
     (!text.trim().is_empty()).then_some(Answer {
         text,
-        usage: completion.usage.map(Tokens::bounded),
+        usage: completion.usage.and_then(Tokens::said),
     })
 }
 
@@ -136,7 +138,19 @@ mod tests {
             ),
             (
                 r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":"many"}}"#,
-                Some(("Hi", usage(0, 0))),
+                Some(("Hi", None)),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{}}"#,
+                Some(("Hi", None)),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"total_tokens":9}}"#,
+                Some(("Hi", None)),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":"many","completion_tokens":2}}"#,
+                Some(("Hi", usage(0, 2))),
             ),
             (
                 r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":18446744073709551615}}"#,
