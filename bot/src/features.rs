@@ -210,6 +210,18 @@ impl Features {
         }
     }
 
+    /// These features as `other` has them.
+    #[cfg(feature = "openfeature")]
+    pub(crate) fn with(mut self, features: &[Feature], other: Self) -> Self {
+        for &feature in features {
+            self.states[feature as usize] = other.state(feature);
+        }
+        if features.contains(&Feature::AiChat) {
+            self.chat_budget = other.chat_budget;
+        }
+        self
+    }
+
     /// What the feature is now.
     pub(crate) fn state(self, feature: Feature) -> State {
         self.states[feature as usize]

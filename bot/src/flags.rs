@@ -270,7 +270,7 @@ impl Held {
     #[cfg(feature = "openfeature")]
     fn together(&self) -> Snapshot {
         let ranked = self.ranked.clone();
-        let Some(provided) = self.provided else {
+        let Some(provided) = &self.provided else {
             return ranked;
         };
         let alone = self
@@ -285,7 +285,10 @@ impl Held {
             return Snapshot {
                 level: provided.level,
                 level_name,
-                features: provided.features,
+                // before the first flags `ranked` is the default, and alone it stays that
+                features: provided
+                    .features
+                    .with(&provided.unanswered, ranked.features),
                 ..ranked
             };
         }
