@@ -96,8 +96,9 @@ impl Context<'_> {
 }
 
 /// The model gave no answer: the user is told so, and when to try again.
-fn silent(silence: &Silence, feature: Feature) -> Failure {
+fn silent(silence: &Silence, feature: Feature, context: Context<'_>) -> Failure {
     tracing::warn!(
+        request = context.message.id,
         feature = feature.name(),
         cause = silence.cause(),
         "the model gave no answer"

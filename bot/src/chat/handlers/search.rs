@@ -56,11 +56,17 @@ async fn remote(
         Err(silence) => match kept(services, question, oldest).await {
             Some(answer) => {
                 let cause = silence.cause();
-                tracing::warn!(feature = "search", cause, "answered with an old answer");
+                let request = &context.message.id;
+                tracing::warn!(
+                    request,
+                    feature = "search",
+                    cause,
+                    "answered with an old answer"
+                );
                 let text = format!("My larger mind is resting; from my notes of earlier: {answer}");
                 Ok(fit(&text, MOST_ANSWER))
             }
-            None => Err(silent(&silence, Feature::Search)),
+            None => Err(silent(&silence, Feature::Search, context)),
         },
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn answer(
             openai.answer(&prompt, context.model_deadline()).await
         }
     };
-    let answer = answered.map_err(|silence| failure(&silence, text, name))?;
+    let answer = answered.map_err(|silence| failure(&silence, text, context))?;
     let answer = fit(&answer, MOST_ANSWER);
     remember(services, context, text, &answer).await;
     Ok(answer)
@@ -66,8 +66,9 @@ async fn sparing(
 }
 
 /// Small talk is the butler's own; he does not pass it off as more.
-fn failure(silence: &Silence, text: &str, name: &str) -> Failure {
-    let mut failure = silent(silence, Feature::AiChat);
+fn failure(silence: &Silence, text: &str, context: Context<'_>) -> Failure {
+    let name = &context.message.author.name;
+    let mut failure = silent(silence, Feature::AiChat, context);
     let own = persona::small_talk(text, name).into_iter();
     failure.text = failure
         .text
