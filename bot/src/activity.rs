@@ -121,15 +121,13 @@ impl Activity {
                 () = stop.cancelled() => true,
                 () = tokio::time::sleep(pause) => false,
             };
-            let off = flags.snapshot().features.state(Feature::Analytics) == State::Disabled;
             // errors are counted and logged by the store
             let _ = self.write().await;
             if stopping {
                 return;
             }
-            if !off {
-                let _ = self.show().await;
-            }
+            // also while nothing is noted: a gauge that stood still would say that everybody is still here
+            let _ = self.show().await;
         }
     }
 
@@ -183,7 +181,9 @@ impl Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::Features;
     use crate::message::{Author, Door, Place};
+    use crate::metrics::Metrics;
 
     fn message(guild: &str, person: &str) -> Message {
         Message {
@@ -236,6 +236,38 @@ mod tests {
             .get_or_create(&Labels { window: "hour" })
             .get();
         assert_eq!(hour, 2);
+    }
+
+    #[tokio::test]
+    async fn who_has_gone_is_not_active_any_more_though_nothing_is_noted() {
+        let store = Store::of("sqlite::memory:").await.unwrap();
+        let activity = Arc::new(activity(&store));
+        let metrics = Metrics::new(&mut Registry::default(), &[]);
+        let flags = FlagStore::new(&[], Features::safe(), Arc::new(metrics));
+        assert_eq!(
+            flags.snapshot().features.state(Feature::Analytics),
+            State::Disabled
+        );
+        let labels = Labels { window: "hour" };
+        let shown = activity.metrics.active.get_or_create_owned(&labels);
+        shown.set(5);
+        let stop = CancellationToken::new();
+        tokio::time::pause();
+        let following = Arc::clone(&activity).follow(Arc::new(flags), stop.clone());
+        let following = tokio::spawn(following);
+        tokio::task::yield_now().await;
+        tokio::time::advance(2 * WRITE_REDUCED).await;
+        tokio::time::resume();
+        let gone = async {
+            while shown.get() != 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), gone)
+            .await
+            .unwrap();
+        stop.cancel();
+        following.await.unwrap();
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 //! - `prompt`: what the model is told, so that what people write stays data
 //! - `keys`, `quota`: which key is next, what each may ask for (pure)
 //! - `keyring`: the keys with what the store has counted of them
-//! - `forecast`, `metrics`: what is left and when it ends
+//! - `short`, `forecast`, `metrics`: what is left and when it ends
 //! - `silence`: why there is no answer, and what to say then
 
 mod forecast;
@@ -17,6 +17,7 @@ pub(crate) mod persona;
 mod prompt;
 mod quota;
 mod secrets;
+mod short;
 mod silence;
 mod wire;
 

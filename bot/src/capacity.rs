@@ -42,7 +42,7 @@ struct Estimate {
 struct Fit {
     quota: u64,
     fits: bool,
-    /// The demand in quotas, to one decimal.
+    /// The demand in quotas, to one decimal; to two where that would say 1 of what does not fit.
     times: f64,
     /// Keys of this quota that would hold it.
     keys_needed: u64,
@@ -54,7 +54,7 @@ impl Fit {
         Self {
             quota,
             fits: demand <= quota,
-            times: tenths(demand, quota),
+            times: times(demand, quota),
             keys_needed: demand.div_ceil(per_key),
         }
     }
@@ -76,6 +76,18 @@ fn tenths(a: u64, b: u64) -> f64 {
     (a as f64 / b as f64 * 10.0).round() / 10.0
 }
 
+/// No demand that is too much is "1 times".
+#[allow(clippy::cast_precision_loss)] // as above
+fn times(demand: u64, quota: u64) -> f64 {
+    let times = tenths(demand, quota);
+    if demand > quota && times <= 1.0 {
+        let hundredths = (demand as f64 / quota as f64 * 100.0).round();
+        (hundredths / 100.0).max(1.01)
+    } else {
+        times
+    }
+}
+
 /// The answer to the question that the options ask, in words or as JSON.
 pub fn answer(config: &CapacityConfig) -> String {
     let estimate = Estimate::of(config);
@@ -92,7 +104,7 @@ impl Estimate {
         let per_day = per_session.saturating_mul(config.sessions);
         let per_month = per_day.saturating_mul(config.days);
         // a part of a request is a request
-        let per_hour = ceil_div(per_session, config.hours).min(per_day);
+        let per_hour = ceil_div(per_session, config.hours.min(apart(config))).min(per_day);
         let hour = config.quota_hour.map(|q| Fit::of(per_hour, q, config.keys));
         let month = config
             .quota_month
@@ -103,7 +115,7 @@ impl Estimate {
             per_day,
             per_month,
             minutes_until_out: out(hour.as_ref())
-                .map(|fit| minutes(fit.quota, per_session, config.hours)),
+                .map(|fit| minutes(fit.quota, per_session, config.hours.min(apart(config)))),
             days_until_out: out(month.as_ref()).map(|fit| tenths(fit.quota, per_day)),
             lines_that_fit: lines_that_fit(config, hour.as_ref(), month.as_ref()),
             hour,
@@ -202,6 +214,13 @@ fn ceil_div(requests: u64, hours: f64) -> u64 {
     (requests as f64 / hours).ceil() as u64
 }
 
+/// Hours from the beginning of one session to that of the next, were they spread over the day. Where they last
+/// longer they overlap, and an hour has more than one of them.
+#[allow(clippy::cast_precision_loss)] // as above
+fn apart(config: &CapacityConfig) -> f64 {
+    24.0 / config.sessions as f64
+}
+
 /// How long a quota lasts at the rate of a session.
 #[allow(
     clippy::cast_precision_loss,
@@ -221,7 +240,7 @@ fn minutes(quota: u64, per_session: u64, hours: f64) -> u64 {
 fn lines_that_fit(config: &CapacityConfig, hour: Option<&Fit>, month: Option<&Fit>) -> Option<u64> {
     let by_hour = hour.map(|fit| {
         // a session shorter than an hour has the quota of a whole one
-        let hours = config.hours.max(1.0);
+        let hours = config.hours.max(1.0).min(apart(config));
         (fit.quota as f64 * hours) as u64 / config.users
     });
     let by_month =

@@ -94,7 +94,7 @@ impl Chat {
                 let reply = Reply::ok(&text, feature, reduced, animation);
                 (visit.end(Outcome::Ok, "answered"), Some(reply))
             }
-            Err(Failure { outcome, text }) => {
+            Err(Failure { outcome, text, .. }) => {
                 let mut reply = Reply::declined(outcome, feature);
                 if let Some(text) = text {
                     reply = reply.saying(&text);

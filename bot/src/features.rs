@@ -188,6 +188,18 @@ impl Features {
         }
     }
 
+    /// The features that the flags name in vain: those that the bot does not have, and critical ones that
+    /// are to be less than enabled.
+    pub(crate) fn in_vain(flags: &Flags) -> Vec<&str> {
+        let vain = flags.features.iter().filter(|(name, flag)| {
+            let known = Feature::ALL.into_iter().find(|f| f.name() == *name);
+            known.is_none_or(|feature| {
+                feature.tier() == Tier::Critical && flag.state != State::Enabled
+            })
+        });
+        vain.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Each feature as far off as either says.
     #[cfg(feature = "openfeature")]
     pub(crate) fn least(self, other: Self) -> Self {
@@ -196,6 +208,18 @@ impl Features {
             states,
             chat_budget: self.chat_budget.min(other.chat_budget),
         }
+    }
+
+    /// These features as `other` has them.
+    #[cfg(feature = "openfeature")]
+    pub(crate) fn with(mut self, features: &[Feature], other: Self) -> Self {
+        for &feature in features {
+            self.states[feature as usize] = other.state(feature);
+        }
+        if features.contains(&Feature::AiChat) {
+            self.chat_budget = other.chat_budget;
+        }
+        self
     }
 
     /// What the feature is now.

@@ -116,6 +116,8 @@ pub(crate) struct FlagStore {
 /// What the sources have said.
 struct Held {
     states: BTreeMap<Source, SourceState>,
+    /// What each of those that have epochs last said that could be read.
+    epochs: BTreeMap<Source, i64>,
     /// Of those that have epochs; before the first flags, the default.
     ranked: Snapshot,
     #[cfg(feature = "openfeature")]
@@ -138,6 +140,7 @@ impl FlagStore {
             current: ArcSwap::from_pointee(unseen.clone()),
             held: Mutex::new(Held {
                 states: sources.iter().map(|&s| (s, SourceState::None)).collect(),
+                epochs: BTreeMap::new(),
                 ranked: unseen,
                 #[cfg(feature = "openfeature")]
                 provided: None,
@@ -177,7 +180,10 @@ impl FlagStore {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let decoded = data.map_or(Err(DecodeError::Missing), Flags::decode);
         let state = match decoded {
-            Ok(flags) => self.judge(&mut held, source, flags),
+            Ok(flags) => {
+                held.epochs.insert(source, flags.epoch);
+                self.judge(&mut held, source, flags)
+            }
             Err(DecodeError::Missing) => SourceState::Missing,
             Err(error) => {
                 tracing::warn!(source = source.name(), %error, "flags cannot be read; the last good ones stay");
@@ -185,6 +191,20 @@ impl FlagStore {
             }
         };
         self.stand(&mut held, source, state);
+        self.overtake(&mut held);
+    }
+
+    /// Whoever has fallen behind what is in force is no longer current.
+    fn overtake(&self, held: &mut Held) {
+        let said = held.epochs.iter();
+        let behind = said.filter(|&(source, &epoch)| {
+            held.states.get(source) == Some(&SourceState::Current)
+                && held.ranked.epoch.is_some_and(|in_force| epoch < in_force)
+        });
+        let behind: Vec<Source> = behind.map(|(&source, _)| source).collect();
+        for source in behind {
+            self.stand(held, source, SourceState::Older);
+        }
     }
 
     fn stand(&self, held: &mut Held, source: Source, state: SourceState) {
@@ -204,6 +224,7 @@ impl FlagStore {
             return SourceState::Older;
         }
         let features = Features::of(&flags);
+        let in_vain = Features::in_vain(&flags);
         if current.epoch != Some(flags.epoch) {
             tracing::info!(
                 source = source.name(),
@@ -213,7 +234,11 @@ impl FlagStore {
                 reason = flags.reason,
                 "flags in force"
             );
+            if !in_vain.is_empty() {
+                tracing::warn!(features = ?in_vain, "the flags name what the bot does not have or cannot do without");
+            }
         }
+        self.metrics.in_vain(in_vain.len());
         held.ranked = Snapshot {
             level: flags.level,
             level_name: flags.level_name,
@@ -245,7 +270,7 @@ impl Held {
     #[cfg(feature = "openfeature")]
     fn together(&self) -> Snapshot {
         let ranked = self.ranked.clone();
-        let Some(provided) = self.provided else {
+        let Some(provided) = &self.provided else {
             return ranked;
         };
         let alone = self
@@ -260,7 +285,10 @@ impl Held {
             return Snapshot {
                 level: provided.level,
                 level_name,
-                features: provided.features,
+                // before the first flags `ranked` is the default, and alone it stays that
+                features: provided
+                    .features
+                    .with(&provided.unanswered, ranked.features),
                 ..ranked
             };
         }

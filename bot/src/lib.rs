@@ -18,7 +18,7 @@
 //! - `stops`, `reminders`, `activity`: what lives from it
 //! - `discord`, `http`: the doors; `guild`: the roles of a server
 //! - `jobs`: more than one process
-//! - `message`, `ask`: what came in, and what it asks for; `hex`: bytes in digits
+//! - `message`, `ask`: what came in, and what it asks for; `hex`: bytes in digits; `later`: what an answer does not wait for
 
 mod activity;
 mod ai;
@@ -34,6 +34,7 @@ mod guild;
 mod hex;
 mod http;
 mod jobs;
+mod later;
 mod logs;
 mod manners;
 mod message;

@@ -121,6 +121,7 @@ pub(crate) struct Metrics {
     level: Gauge,
     epoch: Gauge,
     features: Family<FeatureLabels, Gauge>,
+    features_in_vain: Gauge,
     sources: Family<SourceLabels, Gauge>,
 }
 
@@ -136,6 +137,7 @@ impl Metrics {
             level: Gauge::default(),
             epoch: Gauge::default(),
             features: Family::default(),
+            features_in_vain: Gauge::default(),
             sources: Family::default(),
         };
         metrics.register(registry);
@@ -169,7 +171,7 @@ impl Metrics {
         );
         r.register(
             "bot_request_duration_seconds",
-            "Seconds from arrival to the end, the queue included, of requests that were worked on (ok and error)",
+            "Seconds from arrival to the end, the queue included, of requests that were worked on (ok, and error but for those that nobody could be asked about)",
             self.durations.clone(),
         );
         r.register(
@@ -193,6 +195,11 @@ impl Metrics {
             self.features.clone(),
         );
         r.register(
+            "bot_flags_unknown_features",
+            "Features that the flags in force name in vain: the bot does not have them, or they are critical and cannot be less than enabled",
+            self.features_in_vain.clone(),
+        );
+        r.register(
             "bot_flags_source_state",
             "1 for the state that a source of flags is in: none, current, older, broken, missing",
             self.sources.clone(),
@@ -207,6 +214,7 @@ impl Metrics {
             feature,
             at: Instant::now(),
             outcome: Outcome::Error,
+            at_once: false,
         }
     }
 
@@ -234,6 +242,12 @@ impl Metrics {
         }
     }
 
+    /// So many features are named in vain by what is obeyed.
+    pub(crate) fn in_vain(&self, features: usize) {
+        let features = i64::try_from(features).unwrap_or(i64::MAX);
+        self.features_in_vain.set(features);
+    }
+
     /// How a source of flags stands.
     pub(crate) fn source(&self, source: Source, state: SourceState) {
         for each in SourceState::ALL {
@@ -255,12 +269,19 @@ pub(crate) struct Arrival<'a> {
     feature: Feature,
     at: Instant,
     outcome: Outcome,
+    at_once: bool,
 }
 
 impl Arrival<'_> {
     pub(crate) fn end(mut self, outcome: Outcome) -> Outcome {
         self.outcome = outcome;
         outcome
+    }
+
+    /// The end of a request on which no work was begun: how long it took says nothing.
+    pub(crate) fn end_at_once(mut self, outcome: Outcome) -> Outcome {
+        self.at_once = true;
+        self.end(outcome)
     }
 }
 
@@ -269,7 +290,7 @@ impl Drop for Arrival<'_> {
         let Self {
             metrics, feature, ..
         } = *self;
-        if matches!(self.outcome, Outcome::Ok | Outcome::Error) {
+        if matches!(self.outcome, Outcome::Ok | Outcome::Error) && !self.at_once {
             let seconds = self.at.elapsed().as_secs_f64();
             metrics
                 .durations

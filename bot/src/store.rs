@@ -240,6 +240,11 @@ impl Store {
         self.health.set(up);
     }
 
+    /// As if the database hung, until what this gives is dropped; of one in memory.
+    pub(crate) async fn hang(&self) -> sqlx::pool::PoolConnection<sqlx::Any> {
+        self.pool.acquire().await.unwrap()
+    }
+
     /// For tests of other parts: nobody looks at its metrics.
     pub(crate) async fn of(url: &str) -> Result<Self, StoreError> {
         let mut registry = prometheus_client::registry::Registry::default();

@@ -3,11 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
+use tokio::task::JoinHandle;
 
 use super::forecast::Pace;
 use super::keys::{KeyState, Keys, Verdict};
 use super::metrics::{AiMetrics, Rates, Shown};
-use super::quota::{Hour, Quota, Usage};
+use super::quota::{Hour, Quota, Usage, Window};
+use super::short::Short;
 use super::wire::Tokens;
 use crate::store::{Full, Store, StoreError, now_ms};
 
@@ -32,6 +34,7 @@ struct State {
     keys: Keys,
     /// As last read from the store.
     usage: Vec<Usage>,
+    short: Vec<Short>,
     requests: Pace,
     tokens: Pace,
 }
@@ -71,6 +74,7 @@ impl Keyring {
             state: Mutex::new(State {
                 keys: Keys::new(count, quota.length),
                 usage: vec![Usage::default(); count],
+                short: vec![Short::default(); count],
                 requests: Pace::of(quota.length),
                 tokens: Pace::of(quota.length),
             }),
@@ -128,33 +132,37 @@ impl Keyring {
                     tracing::warn!(key = %name, window = window.name(), "the key's quota is out");
                     self.learn(key, Verdict::Spent(window), now);
                 }
-                Err(Full { window, .. }) => short.push((key, window.end(now, self.quota.length))),
+                Err(Full { window, .. }) => {
+                    self.note_short(key, window, tokens, now);
+                    short.push((key, window.end(now, self.quota.length)));
+                }
             }
             from = key + 1;
         }
     }
 
-    /// Counts a request out, and takes in what it taught about its key.
-    pub(super) async fn settle(&self, reservation: &Reservation, tokens: Tokens, verdict: Verdict) {
+    /// Counts a request out, and takes in what it taught about its key. The store is told by the way: no answer
+    /// is to wait for it, nor to be lost with it.
+    pub(super) fn settle(
+        &self,
+        reservation: &Reservation,
+        tokens: Tokens,
+        verdict: Verdict,
+    ) -> JoinHandle<()> {
         self.metrics.completed.inc();
         self.metrics.add_tokens(tokens.prompt, tokens.completion);
         self.learn(reservation.key, verdict, now_ms());
-        let name = self.name(reservation);
+        let name = self.name(reservation).to_owned();
         let used = tokens.prompt + tokens.completion;
-        let settled = self
-            .store
-            .settle_usage(
-                name,
-                self.quota.length,
-                reservation.at,
-                reservation.tokens,
-                used,
-            )
-            .await;
-        if let Err(error) = settled {
-            // the request stays counted with more tokens than it had: too careful, never too bold
-            tracing::warn!(%error, key = %name, "a request's tokens could not be counted");
-        }
+        let (store, hour) = (self.store.clone(), self.quota.length);
+        let (at, reserved) = (reservation.at, reservation.tokens);
+        tokio::spawn(async move {
+            let settled = store.settle_usage(&name, hour, at, reserved, used);
+            if let Err(error) = settled.await {
+                // the request stays counted with more tokens than it had: too careful, never too bold
+                tracing::warn!(%error, key = %name, "a request's tokens could not be counted");
+            }
+        })
     }
 
     /// Gives back a request that certainly was not sent.
@@ -216,7 +224,19 @@ impl Keyring {
         }
     }
 
-    fn learn(&self, key: usize, verdict: Verdict, now: i64) {
+    /// A key's tokens do not suffice for a request. Of one that is too large for the whole quota, this says nothing
+    /// about what is left.
+    fn note_short(&self, key: usize, window: Window, tokens: u64, now: i64) {
+        let most = self.quota.of(window).tokens;
+        if most.is_none_or(|most| tokens <= most) {
+            let starts = window.start(now, self.quota.length);
+            self.state().short[key].note(window, starts, tokens);
+            self.show(now);
+        }
+    }
+
+    /// Takes in what was learned about a key.
+    pub(super) fn learn(&self, key: usize, verdict: Verdict, now: i64) {
         let mut state = self.state();
         let before = state.keys.state(key, now);
         state.keys.learn(key, verdict, now);
@@ -237,6 +257,7 @@ impl Keyring {
                 name: &key.name,
                 state: state.keys.state(index, now),
                 usage,
+                short: state.short[index],
             })
             .collect();
         let rates = Rates {

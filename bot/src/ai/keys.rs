@@ -18,6 +18,10 @@ const LIMITED: Duration = Duration::from_secs(5);
 /// No answer of an API may put a key away for longer.
 const LIMITED_MOST: Duration = Duration::from_hours(24);
 
+/// A clock is put right by less than this all the time. A rest that begins later than that from now was learned by a
+/// clock that was wrong, and lasts until nobody knows when.
+const CLOCK: i64 = 60_000;
+
 /// How a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyState {
@@ -57,6 +61,8 @@ pub(crate) enum Verdict {
     Limited(Option<Duration>),
     /// The API does not accept the key.
     Refused,
+    /// The API answered, and whether that is about the key is not known.
+    Unclear,
 }
 
 /// How all keys stand, in the order of preference. Times are Unix milliseconds.
@@ -76,6 +82,7 @@ struct Standing {
 
 #[derive(Clone, Copy, Debug)]
 struct Rest {
+    since: i64,
     until: i64,
     why: KeyState,
     /// By our own count, of which something may come back.
@@ -96,27 +103,30 @@ impl Keys {
     }
 
     pub(crate) fn state(&self, key: usize, now: i64) -> KeyState {
-        match self.standings[key].rest {
-            Some(rest) if now < rest.until => rest.why,
-            _ => KeyState::Ready,
-        }
+        self.rest(key, now).map_or(KeyState::Ready, |rest| rest.why)
     }
 
     /// When a key's rest is over; none where it is ready.
     pub(crate) fn rests_until(&self, key: usize, now: i64) -> Option<i64> {
-        let rest = self.standings[key].rest?;
-        (now < rest.until).then_some(rest.until)
+        self.rest(key, now).map(|rest| rest.until)
+    }
+
+    fn rest(&self, key: usize, now: i64) -> Option<Rest> {
+        let rest = self.standings[key].rest;
+        rest.filter(|rest| (rest.since - CLOCK..rest.until).contains(&now))
     }
 
     /// Takes in what was learned about a key.
     pub(crate) fn learn(&mut self, key: usize, verdict: Verdict, now: i64) {
         let state = self.state(key, now);
+        let rest = self.rest(key, now);
         let standing = &mut self.standings[key];
         let (until, why) = match verdict {
             Verdict::Served => {
                 standing.refusals = 0;
                 return;
             }
+            Verdict::Unclear => return,
             Verdict::Spent(window) => (window.end(now, self.hour), KeyState::Spent),
             Verdict::Exhausted => (Window::Hour.end(now, self.hour), KeyState::Spent),
             Verdict::Limited(pause) => {
@@ -133,9 +143,10 @@ impl Keys {
             }
         };
         // what is learned late never shortens a rest
-        if standing.rest.is_none_or(|rest| rest.until < until) {
+        if rest.is_none_or(|rest| rest.until < until) {
             let counted = matches!(verdict, Verdict::Spent(_));
             standing.rest = Some(Rest {
+                since: now,
                 until,
                 why,
                 counted,

@@ -15,6 +15,7 @@ use super::Silence;
 use super::forecast::exhausted_in;
 use super::keys::KeyState;
 use super::quota::{Quota, Usage, Window, left};
+use super::short::Short;
 
 /// A quota that is not set, as a number: as much as the options take. Infinite would be no reading for a policy,
 /// and no series at all neither.
@@ -71,6 +72,7 @@ pub(super) struct Shown<'a> {
     pub(super) name: &'a str,
     pub(super) state: KeyState,
     pub(super) usage: Usage,
+    pub(super) short: Short,
 }
 
 /// How fast all keys are used up, per second.
@@ -136,7 +138,7 @@ impl AiMetrics {
         );
         r.register(
             "bot_token_quota_remaining",
-            "Tokens that are left within the window over all keys that can be used",
+            "Tokens that are left within the window over all keys that can be used; 0 where they do not suffice for the smallest request that was declined for it",
             self.token_remaining.clone(),
         );
         r.register(
@@ -199,11 +201,13 @@ impl AiMetrics {
             let labels = WindowLabels {
                 window: window.name(),
             };
-            let requests = remaining(keys, quota, window, |bound, used| {
-                left(bound.requests, used.requests)
+            let requests = remaining(keys, window, |key, window| {
+                left(quota.of(window).requests, key.usage.of(window).requests)
             });
-            let tokens = remaining(keys, quota, window, |bound, used| {
-                left(bound.tokens, used.tokens)
+            let tokens = remaining(keys, window, |key, window| {
+                let left = left(quota.of(window).tokens, key.usage.of(window).tokens)?;
+                let starts = window.start(now, quota.length);
+                Some(key.short.usable(window, starts, left))
             });
             self.remaining.get_or_create(&labels).set(float(requests));
             self.token_remaining
@@ -250,9 +254,8 @@ impl AiMetrics {
 /// take now has nothing, whatever we have counted.
 fn remaining(
     keys: &[Shown<'_>],
-    quota: Quota,
     window: Window,
-    left: impl Fn(super::quota::Bound, super::quota::Used) -> Option<u64>,
+    left: impl Fn(&Shown<'_>, Window) -> Option<u64>,
 ) -> Option<u64> {
     if keys.is_empty() {
         return None;
@@ -261,7 +264,7 @@ fn remaining(
         if matches!(key.state, KeyState::Spent | KeyState::Refused) {
             return Some(sum);
         }
-        let within = |window| left(quota.of(window), key.usage.of(window));
+        let within = |window| left(key, window);
         let of_key = match (window, within(Window::Month)) {
             (Window::Hour, Some(month)) => {
                 Some(within(Window::Hour).map_or(month, |hour| hour.min(month)))

@@ -4,13 +4,18 @@
 //! sent. What the API says about a
 //! key (refused, limited, out of quota) is no fault of the API: the next key is tried within the same
 //! attempt, and the circuit breaker hears nothing of it.
+//!
+//! A 403 may be about the key or about the question, and few servers say which. Where it does not name the key, the
+//! other keys bear witness: one of them is answered, so it was the key; none is, so it was the question, and
+//! nobody can put all keys away by asking it.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode, Url};
 use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::keyring::{Keyring, NoKey, Reservation};
@@ -19,6 +24,7 @@ use super::prompt::Prompt;
 use super::wire::{self, Request, Tokens};
 use super::{AiError, Silence};
 use crate::config::AiConfig;
+use crate::later;
 use crate::outbound::{Answer, CallError, Dependency, Fault, HttpClient, HttpLimits};
 use crate::store::now_ms;
 
@@ -37,6 +43,17 @@ enum Told {
     Answer(wire::Answer),
     /// Not with this key.
     Key(Verdict),
+    /// Not with this key, or not this question.
+    Forbidden(Fault),
+}
+
+/// What the attempts of one question leave beside their answer. None of it is time that the model took.
+#[derive(Default)]
+struct Aside {
+    /// Why no key was left to ask with.
+    no_key: OnceLock<Silence>,
+    /// What the last request cost, on its way into the store.
+    settling: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl OpenAi {
@@ -66,11 +83,18 @@ impl OpenAi {
 
     /// Asks, and is back by `deadline`.
     pub(super) async fn ask(&self, prompt: &Prompt, deadline: Instant) -> Result<String, Silence> {
-        let no_key = OnceLock::new();
+        let aside = Aside::default();
         let called = self
             .dependency
-            .call(deadline, || self.attempt(prompt, &no_key))
+            .call(deadline, || self.attempt(prompt, &aside))
             .await;
+        let Aside { no_key, settling } = aside;
+        if let Some(settling) = settling
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            later::soon(settling, deadline).await;
+        }
         if let Some(silence) = no_key.into_inner() {
             return Err(silence);
         }
@@ -87,33 +111,47 @@ impl OpenAi {
         }
     }
 
-    /// An attempt that finds no key has not asked, so it is none that the circuit breaker may go by; why there
-    /// is none goes to `no_key`.
-    async fn attempt(&self, prompt: &Prompt, no_key: &OnceLock<Silence>) -> Result<String, Fault> {
+    /// An attempt that finds no key has not asked, so it is none that the circuit breaker may go by.
+    async fn attempt(&self, prompt: &Prompt, aside: &Aside) -> Result<String, Fault> {
         // each key is asked once at most, however short the rest is that the API asks for
         let mut from = 0;
+        let mut forbidden = Vec::new();
         loop {
             let tokens = prompt.most_tokens();
             let reservation = match self.keyring.reserve(from, tokens, now_ms()).await {
                 Ok(reservation) => reservation,
                 Err(why) => {
-                    let _ = no_key.set(silence(why)); // such an attempt is the last
+                    if let Some((_, fault)) = forbidden.pop() {
+                        return Err(fault);
+                    }
+                    let _ = aside.no_key.set(silence(why)); // such an attempt is the last
                     return Err(Fault::unasked("all keys rest"));
                 }
             };
-            match self.request(prompt, &reservation).await? {
-                Told::Answer(answer) => return Ok(answer.text),
+            match self.request(prompt, &reservation, aside).await? {
+                Told::Answer(answer) => {
+                    for (key, _) in forbidden {
+                        self.keyring.learn(key, Verdict::Refused, now_ms());
+                    }
+                    return Ok(answer.text);
+                }
                 Told::Key(verdict) => {
                     let key = self.keyring.name(&reservation);
                     tracing::warn!(key, ?verdict, "the API does not take the key");
-                    from = reservation.key + 1;
                 }
+                Told::Forbidden(fault) => forbidden.push((reservation.key, fault)),
             }
+            from = reservation.key + 1;
         }
     }
 
     /// One request with one key, counted out when there is an answer of whatever kind.
-    async fn request(&self, prompt: &Prompt, reservation: &Reservation) -> Result<Told, Fault> {
+    async fn request(
+        &self,
+        prompt: &Prompt,
+        reservation: &Reservation,
+        aside: &Aside,
+    ) -> Result<Told, Fault> {
         let model = if prompt.small {
             &self.small_model
         } else {
@@ -145,9 +183,14 @@ impl OpenAi {
                 (answer.usage.unwrap_or(most), Verdict::Served)
             }
             Ok(Told::Key(verdict)) => (Tokens::default(), *verdict),
+            Ok(Told::Forbidden(_)) => (Tokens::default(), Verdict::Unclear),
             Err(_) => (Tokens::default(), Verdict::Served),
         };
-        self.keyring.settle(reservation, tokens, verdict).await;
+        let settling = self.keyring.settle(reservation, tokens, verdict);
+        *aside
+            .settling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(settling);
         told
     }
 }
@@ -155,12 +198,11 @@ impl OpenAi {
 /// What an answer says, of the question or of the key.
 fn judge(answer: Answer) -> Result<Told, Fault> {
     let verdict = match answer.status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Verdict::Refused,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYMENT_REQUIRED
-            if wire::quota_is_out(&answer.body) =>
-        {
-            Verdict::Exhausted
-        }
+        StatusCode::UNAUTHORIZED => Verdict::Refused,
+        StatusCode::FORBIDDEN if wire::names_the_key(&answer.body) => Verdict::Refused,
+        StatusCode::FORBIDDEN => return Ok(Told::Forbidden(Fault::refused("status 403"))),
+        StatusCode::PAYMENT_REQUIRED => Verdict::Exhausted,
+        StatusCode::TOO_MANY_REQUESTS if wire::quota_is_out(&answer.body) => Verdict::Exhausted,
         StatusCode::TOO_MANY_REQUESTS => Verdict::Limited(answer.retry_after(Timestamp::now())),
         _ => {
             let answer = answer.accept()?;

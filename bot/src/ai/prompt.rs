@@ -122,12 +122,26 @@ impl Prompt {
         }
     }
 
-    /// The most tokens that it can cost: a token is rarely less than three bytes, and never less than one; a
-    /// message has a few of its own.
+    /// The most tokens that it can cost. A message has a few of its own.
     pub(crate) fn most_tokens(&self) -> u64 {
-        let of = |(_, text): &(Role, String)| text.len() as u64 / 3 + 8;
+        let of = |(role, text): &(Role, String)| match role {
+            // plain English, and ours
+            Role::System => text.len() as u64 / 3 + 8,
+            Role::User | Role::Assistant => most_tokens(text) + 8,
+        };
         u64::from(self.max_tokens) + self.messages.iter().map(of).sum::<u64>()
     }
+}
+
+/// The most that a text can be in tokens, whatever the model cuts it into. A token is never less than a byte, and outside
+/// of ASCII it may be no more; so may digits and signs. Letters without any sense are two to a token, words
+/// four and more.
+fn most_tokens(text: &str) -> u64 {
+    let halves = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b' ' => 1,
+        _ => 2,
+    });
+    halves.sum::<u64>().div_ceil(2)
 }
 
 fn said(name: &str, text: &str) -> String {

@@ -46,6 +46,18 @@ impl Silence {
         }
     }
 
+    /// Whether nobody was asked: there was nothing to wait for.
+    pub(crate) fn at_once(&self) -> bool {
+        match self {
+            Self::Spent { .. }
+            | Self::Limited { .. }
+            | Self::Unwell { .. }
+            | Self::Busy
+            | Self::Uncounted => true,
+            Self::Late | Self::Failed => false,
+        }
+    }
+
     /// What to tell the user.
     pub(crate) fn text(&self) -> String {
         let (what, retry_in) = match self {

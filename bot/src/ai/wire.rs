@@ -78,11 +78,13 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + serde::de::DeserializeOwne
 const MOST_TOKENS: u64 = 1 << 32;
 
 impl Tokens {
-    fn bounded(self) -> Self {
-        Self {
+    /// Within reason. No answer is free: a server that says so, or only a total, has not said.
+    fn said(self) -> Option<Self> {
+        let tokens = Self {
             prompt: self.prompt.min(MOST_TOKENS),
             completion: self.completion.min(MOST_TOKENS),
-        }
+        };
+        (tokens != Self::default()).then_some(tokens)
     }
 }
 
@@ -92,15 +94,29 @@ pub(super) fn read(body: &[u8]) -> Option<Answer> {
     let text = completion.choices.into_iter().next()?.message.content;
     (!text.trim().is_empty()).then_some(Answer {
         text,
-        usage: completion.usage.map(Tokens::bounded),
+        usage: completion.usage.and_then(Tokens::said),
     })
 }
 
 /// Whether the body of an error says that the quota is out, not just that we are too fast.
 pub(super) fn quota_is_out(body: &[u8]) -> bool {
+    kinds(body).any(|kind| kind == "insufficient_quota")
+}
+
+/// Whether the body of an error says that it is the key, or whose it is, that is not accepted: `invalid_api_key`,
+/// `permission_error`, `PERMISSION_DENIED`, `account_deactivated` and the like.
+pub(super) fn names_the_key(body: &[u8]) -> bool {
+    kinds(body).any(|kind| {
+        let words = ["key", "auth", "permission", "account", "billing"];
+        words.iter().any(|word| kind.contains(word))
+    })
+}
+
+/// The words for programs in the body of an error; never its message, in which people's words may stand.
+fn kinds(body: &[u8]) -> impl Iterator<Item = String> {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let is = |field| value["error"][field].as_str() == Some("insufficient_quota");
-    is("code") || is("type")
+    let kind = move |field| Some(value["error"][field].as_str()?.to_lowercase());
+    ["code", "type", "status"].into_iter().filter_map(kind)
 }
 
 #[cfg(test)]
@@ -122,7 +138,19 @@ mod tests {
             ),
             (
                 r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":"many"}}"#,
-                Some(("Hi", usage(0, 0))),
+                Some(("Hi", None)),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{}}"#,
+                Some(("Hi", None)),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"total_tokens":9}}"#,
+                Some(("Hi", None)),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":"many","completion_tokens":2}}"#,
+                Some(("Hi", usage(0, 2))),
             ),
             (
                 r#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":18446744073709551615}}"#,
@@ -157,6 +185,30 @@ mod tests {
             ("too many", false),
         ] {
             assert_eq!(quota_is_out(body.as_bytes()), out, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_an_error_that_names_the_key_is_about_the_key() {
+        for (body, names) in [
+            (r#"{"error":{"code":"invalid_api_key"}}"#, true),
+            (
+                r#"{"error":{"type":"permission_error","message":"no"}}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":403,"status":"PERMISSION_DENIED"}}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":403,"message":"your key said: invalid_api_key"}}"#,
+                false,
+            ),
+            (r#"{"error":{"type":"content_policy_violation"}}"#, false),
+            ("Forbidden", false),
+            ("", false),
+        ] {
+            assert_eq!(names_the_key(body.as_bytes()), names, "{body}");
         }
     }
 }

@@ -36,6 +36,20 @@ fn twenty_people_of_an_evening() {
 }
 
 #[test]
+fn what_hardly_does_not_fit_is_not_once_the_quota() {
+    for (demand, times_of) in [
+        (900, 1.0),
+        (901, 1.01),
+        (930, 1.03),
+        (950, 1.1),
+        (2000, 2.2),
+    ] {
+        let fit = Fit::of(demand, 900, 1);
+        assert!((fit.times - times_of).abs() < 1e-9, "{demand}: {fit:?}");
+    }
+}
+
+#[test]
 fn the_numbers_hold() {
     for (users, lines, hours, sessions, keys, quotas, per_hour, per_month, fits, lines_that_fit) in [
         (20, 25, 2.0, 1, 1, (300, 900), 250, 15_000, (true, false), 1),
@@ -78,6 +92,19 @@ fn the_numbers_hold() {
         ),
         (3, 1, 2.0, 2, 1, (1, 10_000), 2, 180, (false, true), 0),
         (1, 1, 24.0, 1, 1, (1, 30), 1, 30, (true, true), 1),
+        // one an hour, each of two hours: there are always two
+        (
+            20,
+            25,
+            2.0,
+            24,
+            1,
+            (300, 900_000),
+            500,
+            360_000,
+            (false, true),
+            15,
+        ),
     ] {
         let config = CapacityConfig {
             sessions,

@@ -32,10 +32,14 @@ impl Chat {
         let performed = gateway.perform(context.message, feature, context.deadline, called_off);
         // it is large, and where the work is done here nobody needs it
         let performed = Box::pin(performed);
-        let Verdict { outcome, text, .. } = performed.await;
-        match (outcome, text) {
+        let verdict = performed.await;
+        match (verdict.outcome, verdict.text) {
             (Outcome::Ok, Some(text)) => Ok(text),
-            (outcome, text) => Err(Failure { outcome, text }),
+            (outcome, text) => Err(Failure {
+                outcome,
+                text,
+                at_once: verdict.at_once,
+            }),
         }
     }
 
@@ -101,13 +105,14 @@ impl Chat {
 fn verdict(done: Result<(Option<String>, Option<Animation>), Failure>) -> Verdict {
     match done {
         Ok((text, animation)) => Verdict {
-            outcome: Outcome::Ok,
             text,
             animation,
+            ..Verdict::plain(Outcome::Ok)
         },
-        Err(Failure { outcome, text }) => Verdict {
-            text,
-            ..Verdict::plain(outcome)
+        Err(failure) => Verdict {
+            text: failure.text,
+            at_once: failure.at_once,
+            ..Verdict::plain(failure.outcome)
         },
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct Failure {
     pub(crate) outcome: Outcome,
     /// What to tell the user, where that is more than the outcome says.
     pub(crate) text: Option<String>,
+    /// Whether it was clear before any work was begun. Such an error takes no time, and would flatter those that do.
+    pub(crate) at_once: bool,
 }
 
 impl Failure {
@@ -75,6 +77,7 @@ impl Failure {
         Self {
             outcome,
             text: None,
+            at_once: false,
         }
     }
 }
@@ -93,8 +96,9 @@ impl Context<'_> {
 }
 
 /// The model gave no answer: the user is told so, and when to try again.
-fn silent(silence: &Silence, feature: Feature) -> Failure {
+fn silent(silence: &Silence, feature: Feature, context: Context<'_>) -> Failure {
     tracing::warn!(
+        request = context.message.id,
         feature = feature.name(),
         cause = silence.cause(),
         "the model gave no answer"
@@ -102,6 +106,7 @@ fn silent(silence: &Silence, feature: Feature) -> Failure {
     Failure {
         outcome: Outcome::Error,
         text: Some(silence.text()),
+        at_once: silence.at_once(),
     }
 }
 
@@ -114,6 +119,7 @@ pub(super) fn store_failure(error: &StoreError) -> Failure {
             "My memory fails me at the moment, so I cannot do that. It is temporary; please ask me again in a while."
                 .to_owned(),
         ),
+        at_once: matches!(error, StoreError::Down),
     }
 }
 

@@ -214,17 +214,55 @@ impl std::io::Write for Written {
     }
 }
 
+impl Written {
+    /// All that is logged on this thread.
+    fn follow(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn why_the_model_did_not_answer_a_request_can_be_found() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let written = Written::default();
+    let _guard = written.follow();
+    let (chat, _registry) = chat(&["--ai-url=http://127.0.0.1:9/v1", "--ai-model=m"]).await;
+    chat.services.store.pretend(false);
+    let message = Message {
+        id: "77".to_owned(),
+        ..said("", "hello")
+    };
+    for _ in 0..2 {
+        assert_eq!(chat.answer(&message).await.0, Outcome::Error);
+        // other tests, which have no subscriber, may have met the line first and settled that nobody wants it
+        tracing::callsite::rebuild_interest_cache();
+    }
+    let text = written.text();
+    let line = text
+        .lines()
+        .find(|line| line.contains("the model gave no answer"));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!(
+        (&line["request"], &line["cause"]),
+        (&"77".into(), &"uncounted".into())
+    );
+}
+
 #[tokio::test]
 async fn nobodys_id_is_logged_yet_one_person_can_be_followed() {
     let written = Written::default();
-    let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = written.follow();
     let (chat, _registry) = chat(&["--log-user-key=0123456789abcdef"]).await;
     // other tests, which have no subscriber, may have met the line first and settled that nobody wants it
     assert_eq!(chat.answer(&said("", "hello")).await.0, Outcome::Ok);
@@ -243,7 +281,7 @@ async fn nobodys_id_is_logged_yet_one_person_can_be_followed() {
         };
         assert_eq!(chat.answer(&message).await.0, Outcome::Ok);
     }
-    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let text = written.text();
     for hidden in [
         ann,
         bob,
@@ -267,6 +305,32 @@ async fn nobodys_id_is_logged_yet_one_person_can_be_followed() {
     assert_eq!(users[0], users[2]);
     assert_ne!(users[0], users[1]);
     assert_eq!(lines[0]["channel"], lines[1]["channel"]);
+}
+
+#[tokio::test]
+async fn what_nobody_could_be_asked_about_does_not_flatter_the_latency() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (chat, registry) = chat(&["--ai-url=http://127.0.0.1:9/v1", "--ai-model=m"]).await;
+    let count = |n| {
+        let labels = "{feature=\"ai-chat\",tier=\"Important\"}";
+        format!("bot_request_duration_seconds_count{labels} {n}")
+    };
+    // nothing can be counted, so nobody is asked
+    chat.services.store.pretend(false);
+    for _ in 0..5 {
+        assert_eq!(chat.answer(&said("", "hello")).await.0, Outcome::Error);
+    }
+    assert!(has(&registry, &count(0)));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let message = said("", "hello");
+    let verdict = chat.perform(&message, Feature::AiChat, deadline).await;
+    assert!(verdict.at_once);
+    // whom nobody answers is an error that took its time
+    chat.services.store.pretend(true);
+    assert_eq!(chat.answer(&said("", "hello")).await.0, Outcome::Error);
+    assert!(has(&registry, &count(1)));
+    let series = "bot_requests_total{feature=\"ai-chat\",tier=\"Important\",outcome=\"error\"} 6";
+    assert!(has(&registry, series));
 }
 
 #[tokio::test]

@@ -57,11 +57,12 @@ impl<'a> Ticket<'a> {
                 .map_or_else(late, |result| (result, "work")),
             Err(given_up) => given_up,
         };
-        let outcome = result
-            .as_ref()
-            .map_or_else(|failure| failure.outcome, |_| Outcome::Ok);
         if let Some(arrival) = arrival {
-            arrival.end(outcome);
+            match &result {
+                Ok(_) => arrival.end(Outcome::Ok),
+                Err(failure) if failure.at_once => arrival.end_at_once(failure.outcome),
+                Err(failure) => arrival.end(failure.outcome),
+            };
         }
         Worked {
             result,

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "\
 People come together for a session of --hours, in which each of them writes --lines lines, and every line costs one \
-request. --sessions such sessions a day on --days days make a month. Quotas are per key.
+request. --sessions such sessions a day on --days days make a month. \
+They are spread over the day, and overlap where they last too long for that. Quotas are per key.
 
 Example: twenty people who write 25 lines each in two hours, with a key for 300 requests an hour and 900 a month:
 

@@ -7,8 +7,8 @@
 //! # Guarantees
 //!
 //! - Each round of evaluations becomes one snapshot.
-//! - A flag that cannot be evaluated, or not in time, keeps what it last was; so a provider that fails
-//!   leaves all as it is.
+//! - A flag that cannot be evaluated, or not in time, keeps what it last was, alone and at first the default; so a
+//!   provider that fails leaves all as it is.
 //! - A flag that the provider has never had is enabled, like one that no `ConfigMap` names.
 
 mod reading;
@@ -31,9 +31,11 @@ use reading::{Answer, Kind, read};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a provider has said.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Provided {
     pub(super) features: Features,
+    /// Of these nobody has heard yet what the provider says, nor that it says nothing.
+    pub(super) unanswered: Vec<Feature>,
     /// The highest that any flag's metadata name, as those that the operator publishes do.
     pub(super) level: usize,
 }
@@ -67,13 +69,14 @@ enum Why {
     Failed,
 }
 
-/// What each flag last was.
+/// What each flag last was; none where the provider has no such flag.
 #[derive(Default)]
-struct Known(BTreeMap<&'static str, Answer>);
+struct Known(BTreeMap<&'static str, Option<Answer>>);
 
 impl Known {
     fn kind(&self, feature: Feature) -> Option<Kind> {
-        self.0.get(feature.name()).map(|answer| answer.kind)
+        let answer = self.0.get(feature.name())?.as_ref()?;
+        Some(answer.kind)
     }
 
     /// How the source stands after a round.
@@ -84,9 +87,12 @@ impl Known {
             match answer {
                 Ok(answer) => {
                     found = true;
-                    self.0.insert(feature.name(), answer);
+                    self.0.insert(feature.name(), Some(answer));
                 }
-                Err(Why::NotFound) => {}
+                // one that was there keeps what it was
+                Err(Why::NotFound) => {
+                    self.0.entry(feature.name()).or_default();
+                }
                 Err(Why::Failed) => failed = true,
             }
         }
@@ -99,8 +105,10 @@ impl Known {
 
     /// Nothing before the first answer.
     fn provided(&self) -> Option<Provided> {
-        let level = self.0.values().map(|answer| answer.level).max()?;
-        let flags = self.0.iter().map(|(&name, answer)| {
+        let answers = self.0.iter();
+        let answers = answers.filter_map(|(&name, answer)| Some((name, answer.as_ref()?)));
+        let level = answers.clone().map(|(_, answer)| answer.level).max()?;
+        let flags = answers.map(|(name, answer)| {
             let flag = Flag {
                 state: answer.state,
                 value: answer.value.clone(),
@@ -118,7 +126,14 @@ impl Known {
             reason: String::new(),
             features: flags.collect(),
         });
-        Some(Provided { features, level })
+        let unanswered = Feature::ALL.into_iter().filter(|feature| {
+            feature.tier() != Tier::Critical && !self.0.contains_key(feature.name())
+        });
+        Some(Provided {
+            features,
+            unanswered: unanswered.collect(),
+            level,
+        })
     }
 }
 
@@ -179,5 +194,58 @@ impl FlagStore {
             self.settle(&held);
         }
         self.stand(&mut held, Source::OpenFeature, state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use brownout::flags::Value;
+    use brownout::policy::State;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn a_flag_that_was_never_evaluated_is_the_default_and_one_that_is_not_there_enabled() {
+        let sources = [Source::OpenFeature];
+        let metrics = Metrics::new(&mut Registry::default(), &sources);
+        let store = FlagStore::new(&sources, Features::safe(), Arc::new(metrics));
+        let state = |feature| store.snapshot().features.state(feature);
+        let enabled = |value| {
+            Ok(Answer {
+                kind: Kind::Integer,
+                state: State::Enabled,
+                value: Value::Integer(value),
+                level: 0,
+            })
+        };
+        let mut known = Known::default();
+        let round = vec![
+            (Feature::Search, enabled(1)),
+            (Feature::Reminders, Err(Why::NotFound)),
+            (Feature::AiChat, Err(Why::Failed)),
+            (Feature::Animations, Err(Why::Failed)),
+        ];
+        let stands = known.learn(round);
+        store.provide(known.provided(), stands);
+        assert_eq!(state(Feature::Search), State::Enabled);
+        assert_eq!(state(Feature::Reminders), State::Enabled);
+        assert_eq!(state(Feature::AiChat), State::Reduced);
+        assert_eq!(state(Feature::Animations), State::Disabled);
+        let safe = Features::safe().chat_budget;
+        assert_eq!(store.snapshot().features.chat_budget, safe);
+
+        let round = vec![
+            (Feature::Search, Err(Why::NotFound)),
+            (Feature::AiChat, enabled(700)),
+            (Feature::Animations, Err(Why::NotFound)),
+        ];
+        let stands = known.learn(round);
+        store.provide(known.provided(), stands);
+        for feature in [Feature::Search, Feature::AiChat, Feature::Animations] {
+            assert_eq!(state(feature), State::Enabled, "{}", feature.name());
+        }
+        assert_eq!(store.snapshot().features.chat_budget, 700);
     }
 }

@@ -61,6 +61,83 @@ fn each_offer_is_judged() {
     }
 }
 
+#[cfg(feature = "watch")]
+#[test]
+fn a_source_that_another_has_overtaken_is_older() {
+    use SourceState::{Current, None, Older};
+    let sources = [Source::Directory, Source::Watch];
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry, &sources);
+    let store = FlagStore::new(&sources, Features::ALL_ENABLED, Arc::new(metrics));
+    let current = r#"bot_flags_source_state{source="directory",state="current"} "#;
+    for (source, epoch, directory, watch) in [
+        (Source::Directory, 5, Current, None),
+        (Source::Watch, 6, Older, Current),
+        (Source::Directory, 6, Current, Current),
+        (Source::Watch, 7, Older, Current),
+        (Source::Directory, 8, Current, Older),
+    ] {
+        store.offer(source, Some(&data(epoch, "Disabled")));
+        let states = store.sources();
+        assert_eq!(
+            (states[&Source::Directory], states[&Source::Watch]),
+            (directory, watch),
+            "epoch {epoch}"
+        );
+        let shown = format!("{current}{}", u8::from(directory == Current));
+        let text = crate::metrics::render(&registry).unwrap();
+        assert!(text.lines().any(|line| line == shown), "{shown}");
+    }
+}
+
+#[test]
+fn what_the_flags_name_in_vain_is_seen() {
+    let sources = [Source::Directory];
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry, &sources);
+    let store = FlagStore::new(&sources, Features::ALL_ENABLED, Arc::new(metrics));
+    let named = |epoch, features: &[(&str, &str)]| {
+        let features: Vec<_> = features
+            .iter()
+            .map(|(name, state)| {
+                format!(r#""{name}":{{"state":"{state}","value":false,"tier":"Luxury"}}"#)
+            })
+            .collect();
+        let json = format!(
+            r#"{{"version":1,"policy":"p","level":1,"levelName":"l","since":null,"epoch":{epoch},"reason":"",
+                "features":{{{}}}}}"#,
+            features.join(",")
+        );
+        BTreeMap::from([("state.json".to_owned(), json)])
+    };
+    let shown = || {
+        let text = crate::metrics::render(&registry).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("bot_flags_unknown_features "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(shown(), 0);
+    for (epoch, features, count) in [
+        (1, &[("deep-answer", "Disabled")][..], 1),
+        (
+            2,
+            &[
+                ("roles", "Disabled"),
+                ("teleport", "Enabled"),
+                ("search", "Reduced"),
+            ],
+            2,
+        ),
+        // older: not obeyed
+        (1, &[("deep-answer", "Disabled")], 2),
+        (3, &[("deep-answers", "Disabled"), ("roles", "Enabled")], 0),
+    ] {
+        store.offer(Source::Directory, Some(&named(epoch, features)));
+        assert_eq!(shown(), count, "epoch {epoch}");
+    }
+}
+
 #[test]
 fn a_request_keeps_the_snapshot_it_took() {
     let store = store();

@@ -92,6 +92,9 @@ pub(crate) struct Verdict {
     pub(crate) text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) animation: Option<Animation>,
+    /// Whether it was clear before any work was begun that there is no answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) at_once: bool,
 }
 
 impl Verdict {
@@ -101,6 +104,7 @@ impl Verdict {
             outcome,
             text: None,
             animation: None,
+            at_once: false,
         }
     }
 }

@@ -74,10 +74,16 @@ impl HttpClient {
         })
     }
 
+    /// Of an error, what fits will do: its status says more than a page of thousands of lines.
     async fn body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
-            if body.len() + chunk.len() > self.longest_body {
+            let room = self.longest_body - body.len();
+            if chunk.len() > room {
+                if !response.status().is_success() {
+                    body.extend_from_slice(&chunk[..room]);
+                    break;
+                }
                 let most = self.longest_body;
                 return Err(Fault::refused(format!(
                     "the answer is longer than {most} bytes"

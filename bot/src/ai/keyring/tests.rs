@@ -74,10 +74,11 @@ async fn the_count_outlives_the_process_and_shows_from_the_first_look_on() {
     );
 }
 
-#[tokio::test]
-async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
+/// One key with so many tokens an hour.
+async fn keyring_of_tokens(tokens: u64) -> (Keyring, Registry) {
     let store = Store::of("sqlite::memory:").await.unwrap();
-    let metrics = AiMetrics::new(&mut Registry::default());
+    let mut registry = Registry::default();
+    let metrics = AiMetrics::new(&mut registry);
     let keys = vec![Key {
         name: "only".to_owned(),
         secret: None,
@@ -85,12 +86,42 @@ async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
     let quota = Quota {
         hour: Bound {
             requests: None,
-            tokens: Some(1000),
+            tokens: Some(tokens),
         },
-        month: Bound::default(),
         ..Quota::default()
     };
-    let keyring = Keyring::new(keys, quota, store, metrics);
+    (Keyring::new(keys, quota, store, metrics), registry)
+}
+
+#[tokio::test]
+async fn tokens_that_suffice_for_nothing_are_gone_until_the_hour_turns() {
+    let (keyring, registry) = keyring_of_tokens(2500).await;
+    let shows = |line: &str| {
+        let text = crate::metrics::render(&registry).unwrap();
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    };
+    let now = now_ms() / HOUR * HOUR;
+    // too large at any time, so it says nothing about what is left
+    assert!(keyring.reserve(0, 2501, now).await.is_err());
+    shows("bot_token_quota_remaining{window=\"hour\"} 2500.0");
+    for _ in 0..3 {
+        keyring.reserve(0, 700, now).await.unwrap();
+    }
+    assert!(keyring.reserve(0, 700, now).await.is_err());
+    // nobody asks for a while, so the pace is 0; what is left is still of no use
+    for minutes in [0, 6, 12] {
+        keyring.refresh(now + minutes * 60_000).await.unwrap();
+        shows("bot_token_quota_remaining{window=\"hour\"} 0.0");
+        shows("bot_quota_exhausted_in_seconds{window=\"hour\"} 0.0");
+    }
+    keyring.refresh(now + HOUR).await.unwrap();
+    shows("bot_token_quota_remaining{window=\"hour\"} 2500.0");
+    shows("bot_quota_exhausted_in_seconds{window=\"hour\"} 2678400.0");
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
+    let (keyring, _) = keyring_of_tokens(1000).await;
     let now = now_ms();
     let Err(NoKey::Resting { until, spent }) = keyring.reserve(0, 1001, now).await else {
         panic!("it does not fit");
@@ -105,6 +136,9 @@ async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
         prompt: 10,
         completion: 5,
     };
-    keyring.settle(&first, tokens, Verdict::Served).await;
+    keyring
+        .settle(&first, tokens, Verdict::Served)
+        .await
+        .unwrap();
     assert!(keyring.reserve(0, 200, now).await.is_ok());
 }

@@ -90,6 +90,19 @@ fn a_limited_key_rests_as_long_as_the_api_says_within_reason() {
     }
 }
 
+#[test]
+fn what_a_clock_that_was_ahead_has_learned_is_forgotten() {
+    let mut keys = Keys::new(1, Hour::default());
+    let ahead = NINE + 40 * 24 * HOUR;
+    keys.learn(0, Verdict::Spent(Window::Month), ahead);
+    assert_eq!(keys.state(0, ahead - 1000), KeyState::Spent);
+    assert_eq!(keys.rests_until(0, NINE), None);
+    assert_eq!(keys.next(0, NINE), Some(0));
+    // nor does it keep what is learned then from being heard
+    keys.learn(0, Verdict::Spent(Window::Hour), NINE);
+    assert_eq!(keys.rests_until(0, NINE), Some(NINE + HOUR));
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Ask,

@@ -15,6 +15,7 @@ fn shown(state: KeyState, hour: u64, month: u64) -> Shown<'static> {
             hour: used(hour),
             month: used(month),
         },
+        short: Short::default(),
     }
 }
 
@@ -41,8 +42,8 @@ fn what_remains_is_what_can_be_had() {
         (vec![shown(Spent, 0, 0), shown(Refused, 0, 0)], 0, 0),
     ] {
         let of = |window| {
-            remaining(&keys, quota, window, |bound, used| {
-                left(bound.requests, used.requests)
+            remaining(&keys, window, |key, window| {
+                left(quota.of(window).requests, key.usage.of(window).requests)
             })
         };
         assert_eq!(

@@ -28,6 +28,11 @@ struct Scene {
 impl Scene {
     /// One key, with so many requests an hour. The breaker opens with the first failure, for a moment.
     async fn new(port: u16, per_hour: u64) -> Self {
+        Self::with(port, &["only"], per_hour).await
+    }
+
+    /// The same with these keys, each of which is its own secret.
+    async fn with(port: u16, keys: &[&str], per_hour: u64) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = Store::of("sqlite::memory:").await.unwrap();
         let mut registry = Registry::default();
@@ -38,12 +43,12 @@ impl Scene {
             "--ai-model=m",
             &format!("--ai-quota-hour={per_hour}"),
         ]);
-        let keys = vec![Key {
-            name: "only".to_owned(),
-            secret: None,
-        }];
+        let keys = keys.iter().map(|&name| Key {
+            name: name.to_owned(),
+            secret: Some(name.into()),
+        });
         let metrics = AiMetrics::new(&mut registry);
-        let keyring = Keyring::new(keys, config.ai.quota(), store.clone(), metrics);
+        let keyring = Keyring::new(keys.collect(), config.ai.quota(), store.clone(), metrics);
         let limits = Limits {
             retries: 0,
             breaker: BreakerLimits {
@@ -66,15 +71,19 @@ impl Scene {
 
     /// Asks once, when the breaker lets it through.
     async fn ask(&self) -> Silence {
+        self.say("Tell me about tea").await.unwrap_err()
+    }
+
+    async fn say(&self, text: &str) -> Result<String, Silence> {
         let prompt = Prompt {
-            messages: vec![(Role::User, "Tell me about tea".to_owned())],
+            messages: vec![(Role::User, text.to_owned())],
             max_tokens: 16,
             small: false,
         };
         loop {
             match self.openai.ask(&prompt, Instant::now() + SOON).await {
                 Err(Silence::Unwell { .. }) => tokio::task::yield_now().await,
-                result => return result.unwrap_err(),
+                result => return result,
             }
         }
     }
@@ -147,3 +156,5 @@ async fn a_question_for_which_there_is_no_key_is_no_probe() {
     }
     assert!(scene.shows(r#"bot_dependency_calls_total{dependency="model",outcome="unasked"} 3"#));
 }
+
+mod verdicts;

@@ -65,6 +65,27 @@ fn an_answer_fits_and_no_character_is_torn() {
     assert_eq!(fit(&"ab ".repeat(999), 5), "ab a…");
 }
 
+#[test]
+fn what_a_prompt_can_cost_is_not_told_by_its_length_alone() {
+    let cost = |text: &str| {
+        let prompt = Prompt::ask(Task::Talk, "", text, &[], 96, true);
+        let without = Prompt::ask(Task::Talk, "", "", &[], 96, true);
+        prompt.most_tokens() - without.most_tokens()
+    };
+    for (text, least) in [
+        // a token for each byte, as a model without such a script has it
+        ("ཀ".repeat(2000), 6000),
+        ("7".repeat(2000), 2000),
+        ("?!".repeat(1000), 2000),
+        ("qxzj".repeat(500), 1000),
+        ("a word ".repeat(100), 350),
+    ] {
+        let cost = cost(&text);
+        assert!(cost >= least, "{cost} of {least} for {text}");
+        assert!(cost <= text.len() as u64, "{cost} for {text}");
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_from_a_person_gets_out_of_its_field(name in ".{0,60}", text in ".{0,400}", past in ".{0,200}") {

@@ -26,5 +26,5 @@ pub(super) async fn answer(
     let answered = openai.answer(&prompt, context.model_deadline()).await;
     answered
         .map(|answer| fit(&answer, MOST_ANSWER))
-        .map_err(|silence| silent(&silence, Feature::DeepAnswers))
+        .map_err(|silence| silent(&silence, Feature::DeepAnswers, context))
 }

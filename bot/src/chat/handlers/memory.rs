@@ -3,6 +3,7 @@
 use super::{Context, Services};
 use crate::ai::Turn;
 use crate::config::AiConfig;
+use crate::later;
 use crate::message::Message;
 use crate::store::{Kept, StoreError, millis, now_ms};
 
@@ -53,7 +54,7 @@ pub(super) async fn history(services: &Services, context: Context<'_>) -> Vec<Tu
     })
 }
 
-/// Keeps what was said and answered.
+/// Keeps what was said and answered; the answer does not wait for long.
 pub(super) async fn remember(services: &Services, context: Context<'_>, text: &str, answer: &str) {
     let message = context.message;
     let Some(conversation) = conversation(message) else {
@@ -67,14 +68,31 @@ pub(super) async fn remember(services: &Services, context: Context<'_>, text: &s
         from: None,
         text: answer.to_owned(),
     };
-    let kept = services.memory.kept;
-    let kept = services
-        .store
-        .remember(&conversation, &message.id, [&said, &answer], kept, now_ms())
-        .await;
-    if let Err(error) = kept {
-        forgot(&error);
-    }
+    let (store, kept) = (services.store.clone(), services.memory.kept);
+    let (id, turns) = (message.id.clone(), [said, answer]);
+    let begun = tokio::spawn(async move {
+        let turns = turns.each_ref();
+        let kept = store.remember(&conversation, &id, turns, kept, now_ms());
+        if let Err(error) = kept.await {
+            forgot(&error);
+        }
+    });
+    later::soon(begun, context.model_deadline()).await;
+}
+
+/// Keeps an answer for whoever asks the same; likewise.
+pub(super) async fn keep(services: &Services, context: Context<'_>, question: &str, answer: &str) {
+    let store = services.store.clone();
+    let now = now_ms();
+    let oldest = now.saturating_sub(services.memory.search_kept_ms());
+    let (question, answer) = (question.to_owned(), answer.to_owned());
+    let begun = tokio::spawn(async move {
+        let kept = store.keep_answer(&question, &answer, now, oldest);
+        if let Err(error) = kept.await {
+            forgot(&error);
+        }
+    });
+    later::soon(begun, context.model_deadline()).await;
 }
 
 pub(super) fn forgot(error: &StoreError) {

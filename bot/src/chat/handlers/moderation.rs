@@ -46,8 +46,8 @@ fn moderators_only(context: Context<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure {
-        outcome: Outcome::Denied,
         text: Some("That is for moderators only; do ask one of them.".to_owned()),
+        ..Failure::plain(Outcome::Denied)
     })
 }
 

@@ -90,8 +90,8 @@ fn is(role: &GuildRole, name: &str) -> bool {
 
 fn denied(text: &str) -> Failure {
     Failure {
-        outcome: Outcome::Denied,
         text: Some(text.to_owned()),
+        ..Failure::plain(Outcome::Denied)
     }
 }
 

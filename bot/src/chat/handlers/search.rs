@@ -1,7 +1,7 @@
 //! Questions that are looked up. The answer is kept for whoever asks the same; Reduced: an older answer will do, and a
 //! new one is shorter and by the smaller model. Without a model, only this conversation can be looked through.
 
-use super::memory::{forgot, history};
+use super::memory::{forgot, history, keep};
 use super::{Context, Failure, MOST_ANSWER, Services, silent};
 use crate::ai::{OpenAi, Prompt, Task, Turn, fit};
 use crate::features::Feature;
@@ -50,20 +50,23 @@ async fn remote(
     match openai.answer(&prompt, context.model_deadline()).await {
         Ok(answer) => {
             let answer = fit(&answer, MOST_ANSWER);
-            let kept = services.store.keep_answer(question, &answer, now, oldest);
-            if let Err(error) = kept.await {
-                forgot(&error);
-            }
+            keep(services, context, question, &answer).await;
             Ok(answer)
         }
         Err(silence) => match kept(services, question, oldest).await {
             Some(answer) => {
                 let cause = silence.cause();
-                tracing::warn!(feature = "search", cause, "answered with an old answer");
+                let request = &context.message.id;
+                tracing::warn!(
+                    request,
+                    feature = "search",
+                    cause,
+                    "answered with an old answer"
+                );
                 let text = format!("My larger mind is resting; from my notes of earlier: {answer}");
                 Ok(fit(&text, MOST_ANSWER))
             }
-            None => Err(silent(&silence, Feature::Search)),
+            None => Err(silent(&silence, Feature::Search, context)),
         },
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn answer(services: &Services, context: Context<'_>) -> Result<
     let answered = openai.answer(&prompt, context.model_deadline()).await;
     answered
         .map(|answer| fit(&answer, MOST_ANSWER))
-        .map_err(|silence| silent(&silence, Feature::Summaries))
+        .map_err(|silence| silent(&silence, Feature::Summaries, context))
 }
 
 /// Who spoke, how often, and the words that came up again.

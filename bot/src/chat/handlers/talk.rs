@@ -1,7 +1,7 @@
 //! A talk: with the model, else with the butler. Reduced: the smaller model, a shorter answer, no history; and the model
 //! is not asked for what can be had without it, so that a quota of requests lasts longer.
 
-use super::memory::{forgot, history, remember};
+use super::memory::{forgot, history, keep, remember};
 use super::{Context, Failure, MOST_ANSWER, Services, silent};
 use crate::ai::{OpenAi, Prompt, Silence, Task, fit, persona};
 use crate::features::Feature;
@@ -29,7 +29,7 @@ pub(super) async fn answer(
             openai.answer(&prompt, context.model_deadline()).await
         }
     };
-    let answer = answered.map_err(|silence| failure(&silence, text, name))?;
+    let answer = answered.map_err(|silence| failure(&silence, text, context))?;
     let answer = fit(&answer, MOST_ANSWER);
     remember(services, context, text, &answer).await;
     Ok(answer)
@@ -48,9 +48,7 @@ async fn sparing(
         return Ok(format!("{own} (From me alone; my larger mind is resting.)"));
     }
     let question = format!("{KEPT} {text}");
-    let now = now_ms();
-    let memory = services.memory;
-    let good = now.saturating_sub(memory.search_ttl_ms);
+    let good = now_ms().saturating_sub(services.memory.search_ttl_ms);
     let kept = services.store.kept_answer(&question, good).await;
     match kept {
         Ok(Some(answer)) => {
@@ -63,17 +61,14 @@ async fn sparing(
     let prompt = Prompt::ask(Task::Talk, "", text, &[], budget, true);
     let answer = openai.answer(&prompt, context.model_deadline()).await?;
     let answer = fit(&answer, MOST_ANSWER);
-    let oldest = now.saturating_sub(memory.search_kept_ms());
-    let kept = services.store.keep_answer(&question, &answer, now, oldest);
-    if let Err(error) = kept.await {
-        forgot(&error);
-    }
+    keep(services, context, &question, &answer).await;
     Ok(answer)
 }
 
 /// Small talk is the butler's own; he does not pass it off as more.
-fn failure(silence: &Silence, text: &str, name: &str) -> Failure {
-    let mut failure = silent(silence, Feature::AiChat);
+fn failure(silence: &Silence, text: &str, context: Context<'_>) -> Failure {
+    let name = &context.message.author.name;
+    let mut failure = silent(silence, Feature::AiChat, context);
     let own = persona::small_talk(text, name).into_iter();
     failure.text = failure
         .text

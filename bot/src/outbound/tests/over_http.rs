@@ -67,6 +67,8 @@ async fn what_the_server_does_is_called_by_its_name() {
         (Mood::Status(401, Some("3")), Refused, "status 401"),
         (Mood::Status(302, None), Refused, "status 302"),
         (slow, Transient, "no answer in 500ms"),
+        (Mood::EndlessStatus(500), Transient, "status 500"),
+        (Mood::EndlessStatus(404), Refused, "status 404"),
         (Mood::BreaksOff, Transient, "the answer broke off"),
         (
             Mood::Endless,

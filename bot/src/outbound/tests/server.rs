@@ -26,6 +26,8 @@ pub(super) enum Mood {
     /// In the midst of a body.
     BreaksOff,
     Endless,
+    /// With a page that does not end.
+    EndlessStatus(u16),
 }
 
 pub(super) struct Server {
@@ -95,9 +97,13 @@ async fn answer(State(seen): State<Arc<Seen>>) -> Response {
             });
             Body::from_stream(part.chain(end)).into_response()
         }
-        Mood::Endless => {
-            let part = || Ok::<_, std::io::Error>(" ".repeat(4096));
-            Body::from_stream(stream::iter(std::iter::repeat_with(part))).into_response()
-        }
+        Mood::Endless => endless(200),
+        Mood::EndlessStatus(status) => endless(status),
     }
+}
+
+fn endless(status: u16) -> Response {
+    let part = || Ok::<_, std::io::Error>(" ".repeat(4096));
+    let body = Body::from_stream(stream::iter(std::iter::repeat_with(part)));
+    (StatusCode::from_u16(status).unwrap(), body).into_response()
 }
