@@ -2,6 +2,7 @@
 
 mod crashes;
 mod limits;
+mod receipts;
 mod roles;
 mod support;
 
@@ -22,10 +23,16 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("jobs_in_hand_are_finished_on_sigterm", drain),
         trial("jobs_that_cannot_be_finished_are_handed_back", hand_back),
     ];
-    [own, crashes::tests(), limits::tests(), roles::tests()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        own,
+        crashes::tests(),
+        limits::tests(),
+        receipts::tests(),
+        roles::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 async fn answers(run: Arc<RunDir>) -> Result<()> {
