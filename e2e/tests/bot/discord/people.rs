@@ -23,7 +23,10 @@ pub(super) fn tests() -> Vec<Trial> {
         trial("discord_obeys_moderators", moderators),
         trial("discord_gives_roles", roles),
         trial("discord_reminds", reminds),
-        trial("discord_keeps_reminders_through_a_wrong_token", refused_token),
+        trial(
+            "discord_keeps_reminders_through_a_wrong_token",
+            refused_token,
+        ),
     ]
 }
 
