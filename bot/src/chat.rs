@@ -55,7 +55,10 @@ impl Chat {
         let deadline = Instant::now() + self.deadline;
         let message = manners::cleaned(typed);
         // without what was cleaned away, others see it begin with the word
-        if [typed, &message].iter().any(|said| manners::is_ignored(&said.text)) {
+        if [typed, &message]
+            .iter()
+            .any(|said| manners::is_ignored(&said.text))
+        {
             return (visit.end(Outcome::Ignored, "asked"), None);
         }
         let ask = Ask::of(&message.text);

@@ -45,6 +45,12 @@ pub(crate) enum JobsError {
     /// A role of the split without its queue.
     #[error("--role gateway and --role worker need --nats-url, such as nats://nats:4222")]
     NoUrl,
+    /// A role of the split without its database.
+    #[error(
+        "--role gateway and --role worker need the --store that they share, such as \
+         postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
+    NoStore,
     /// Its text is a secret.
     #[error(
         "--nats-url is no address of a NATS server: write nats://HOST:4222 or nats://USER:PASSWORD@HOST:4222, \

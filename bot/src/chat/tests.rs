@@ -177,7 +177,11 @@ async fn a_job_does_what_its_feature_says_and_orders_nothing() {
 #[tokio::test]
 async fn what_asks_to_be_ignored_costs_nothing() {
     let (chat, registry) = chat(&["--user-per-minute=1", "--user-burst=1"]).await;
-    for text in [" $Ignore <@1> hello", "😀 $ignore my friend", "<:x:1>$ignore"] {
+    for text in [
+        " $Ignore <@1> hello",
+        "😀 $ignore my friend",
+        "<:x:1>$ignore",
+    ] {
         let ignored = chat.answer(&said("ann", text)).await;
         assert_eq!(ignored, (Outcome::Ignored, None), "{text}");
     }

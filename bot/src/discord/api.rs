@@ -4,7 +4,7 @@
 //! twilight's client keeps the headers to itself: it asks again at once when the limit is a global one, and
 //! the rest of the bot could not be told how long Discord wants to be left alone.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -78,11 +78,10 @@ enum Verdict {
     Done(Vec<u8>),
     /// Beyond the limit of this route alone: the limiter lets the next one pass when there is room.
     Again,
-    Refused {
-        status: u16,
-        code: u64,
-    },
 }
+
+/// Status and code of a refusal, for the caller: to the dependency it is a fault like any other.
+type No = OnceLock<(u16, u64)>;
 
 #[derive(Deserialize)]
 struct Refusal {
@@ -141,11 +140,16 @@ impl Api {
                 .await
                 .map_err(|_elapsed| CallError::Deadline)?;
             let permit = Mutex::new(Some(permit));
+            let no = No::new();
             let attempt = || {
                 let permit = permit.lock().unwrap_or_else(PoisonError::into_inner).take();
-                self.attempt(request, endpoint.clone(), permit)
+                self.attempt(request, endpoint.clone(), permit, &no)
             };
-            match dependency.call(deadline, attempt).await? {
+            let called = dependency.call(deadline, attempt).await;
+            if let Some(&(status, code)) = no.get() {
+                return Err(ApiError::Refused { status, code });
+            }
+            match called? {
                 Verdict::Done(body) => return Ok(body),
                 Verdict::Again => {
                     let retry_in = waits.next().unwrap_or(LONGEST_WAIT);
@@ -156,9 +160,6 @@ impl Api {
                     }
                     sleep_until(at).await;
                 }
-                Verdict::Refused { status, code } => {
-                    return Err(ApiError::Refused { status, code });
-                }
             }
         }
     }
@@ -168,6 +169,7 @@ impl Api {
         request: &Request,
         endpoint: Endpoint,
         permit: Option<Permit>,
+        no: &No,
     ) -> Result<Verdict, Fault> {
         let permit = match permit {
             Some(permit) => permit,
@@ -179,7 +181,7 @@ impl Api {
         if refused {
             self.limited.inc();
         }
-        judge(answer)
+        judge(answer, no)
     }
 
     fn prepare(&self, request: &Request) -> Result<RequestBuilder, Fault> {
@@ -207,7 +209,7 @@ impl Api {
     }
 }
 
-fn judge(answer: Answer) -> Result<Verdict, Fault> {
+fn judge(answer: Answer, no: &No) -> Result<Verdict, Fault> {
     let status = answer.status;
     if status == StatusCode::TOO_MANY_REQUESTS {
         return too_many(&answer.headers);
@@ -217,8 +219,8 @@ fn judge(answer: Answer) -> Result<Verdict, Fault> {
     }
     let code = serde_json::from_slice(&answer.body).map_or(0, |Refusal { code }| code);
     let status = status.as_u16();
-    tracing::debug!(status, code, "Discord refuses a request");
-    Ok(Verdict::Refused { status, code })
+    let _ = no.set((status, code)); // it is said once: what is refused is not asked again
+    Err(Fault::refused(format!("status {status}, code {code}")))
 }
 
 /// A limit that names its bucket is the limiter's business. Any other is everyone's: the global one, or that

@@ -161,7 +161,14 @@ mod tests {
             let told = refused(status, code);
             assert!(matches!(told, DeliverError::Never(_)), "{told}");
         }
-        for (status, code) in [(401, 0), (401, 40_001), (403, 0), (404, 0), (408, 0), (425, 0)] {
+        for (status, code) in [
+            (401, 0),
+            (401, 40_001),
+            (403, 0),
+            (404, 0),
+            (408, 0),
+            (425, 0),
+        ] {
             let told = refused(status, code);
             assert!(matches!(told, DeliverError::Later { .. }), "{told}");
         }

@@ -14,6 +14,7 @@ use super::api::ApiError;
 use super::insist::{NONCE_WINDOW, insist};
 use super::metrics::Posted;
 use crate::chat::Reply;
+use crate::manners::answer::{MOST_UNITS, fit};
 use crate::message::Message;
 
 /// What one message may hold.
@@ -105,7 +106,7 @@ impl Door {
 
     /// Puts the answer in the place of the promise that an interaction was acknowledged with.
     pub(super) async fn fulfil(&self, application: u64, token: &str, reply: &Reply) {
-        let pieces = pieces(&text(reply));
+        let pieces = pieces(&in_one(reply));
         let content = pieces.first().map_or("", String::as_str);
         let body = json!({"content": content, "allowed_mentions": silence()});
         // an edit may be repeated at will
@@ -162,6 +163,17 @@ fn text(reply: &Reply) -> String {
     }
 }
 
+/// As [`text`], in one message: the answer makes room for what is said about it.
+fn in_one(reply: &Reply) -> String {
+    let units = |text: &str| text.encode_utf16().count();
+    let over = units(&text(reply)).saturating_sub(MOST_UNITS);
+    let answer = fit(&reply.answer, units(&reply.answer).saturating_sub(over));
+    text(&Reply {
+        answer,
+        ..reply.clone()
+    })
+}
+
 /// What a thread is called: what it began with.
 fn title(message: &Message) -> String {
     let first = message.text.lines().next().unwrap_or_default().trim();
@@ -212,6 +224,18 @@ mod tests {
         }
         let ignored = Reply::declined(Outcome::Ignored, Feature::AiChat);
         assert!(!ignored.answer.is_empty());
+    }
+
+    #[test]
+    fn a_slash_command_hears_all_that_is_said_about_a_long_answer() {
+        let answer = format!("```\n{}", "x".repeat(3000));
+        let long = Reply::ok(&answer, Feature::DeepAnswers, true, None);
+        let notice = long.notice.clone().unwrap();
+        let said = in_one(&long);
+        assert!(said.ends_with(&format!("…\n```\n-# {notice}")), "{said}");
+        assert_eq!(said.chars().count(), 2000);
+        let short = Reply::ok("Good evening.", Feature::AiChat, true, None);
+        assert_eq!(in_one(&short), text(&short));
     }
 
     proptest! {

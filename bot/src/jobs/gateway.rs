@@ -73,7 +73,8 @@ impl Gateway {
         let mut taken = seat.progress.clone();
         let declined = async {
             match self.queue.publish(&job).await {
-                Published::Ok => {}
+                // declined, it might be done all the same, and again for who asks again
+                Published::Ok | Published::Unknown => {}
                 Published::Duplicate => return self.repeated(&job).await,
                 Published::Full => return Verdict::plain(Outcome::Shed),
                 Published::Down => return away(),

@@ -24,6 +24,8 @@ pub(crate) enum Published {
     Full,
     /// The queue does not answer.
     Down,
+    /// It was sent, and no receipt has come: it may be in the queue.
+    Unknown,
 }
 
 /// What became of a job that a worker took.
@@ -46,7 +48,13 @@ pub(crate) enum Done {
 }
 
 impl Published {
-    const ALL: [Self; 4] = [Self::Ok, Self::Duplicate, Self::Full, Self::Down];
+    const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::Duplicate,
+        Self::Full,
+        Self::Down,
+        Self::Unknown,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -54,6 +62,7 @@ impl Published {
             Self::Duplicate => "duplicate",
             Self::Full => "full",
             Self::Down => "down",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -152,7 +161,7 @@ impl JobsMetrics {
     fn register(&self, r: &mut Registry) {
         r.register(
             "bot_jobs_published",
-            "Jobs that a gateway handed in: ok, duplicate (the same message again), full (no place in the queue), down (the queue does not answer)",
+            "Jobs that a gateway handed in: ok, duplicate (the same message again), full (no place in the queue), down (the queue does not answer), unknown (sent, and no receipt came)",
             self.published.clone(),
         );
         r.register(

@@ -166,7 +166,8 @@ impl Queue {
     }
 
     /// Hands a job in. While the server comes back it is tried again for a little: the queue knows a
-    /// repetition by its id. Without a connection the answer is there at once.
+    /// repetition by its id. Without a connection the answer is there at once, unless the job may have
+    /// arrived over one that was lost.
     pub(crate) async fn publish(&self, job: &Job) -> Published {
         let outcome = self.try_publish(job).await;
         self.metrics.published(job.tier(), outcome);
@@ -178,8 +179,8 @@ impl Queue {
             return Published::Down;
         };
         let give_up = Instant::now() + PUBLISH;
-        let mut first = true;
-        while self.is_connected() && Instant::now() < give_up {
+        let (mut first, mut perhaps) = (true, false);
+        while (perhaps || self.is_connected()) && Instant::now() < give_up {
             // whole seconds, and 0 would be for ever
             let ttl = job.left(now_ms()) + Duration::from_secs(1);
             let message = PublishMessage::build()
@@ -197,6 +198,7 @@ impl Queue {
                 Err(error) if is_full(&error) => return Published::Full,
                 Err(error) => {
                     tracing::debug!(%error, "a job could not be handed in yet");
+                    perhaps |= may_have_arrived(error.kind());
                     if error.kind() == PublishErrorKind::StreamNotFound {
                         let _ = self.declare().await; // or it is said again next time
                     }
@@ -205,7 +207,11 @@ impl Queue {
             first = false;
             tokio::time::sleep(AGAIN).await;
         }
-        Published::Down
+        if perhaps {
+            Published::Unknown
+        } else {
+            Published::Down
+        }
     }
 }
 
@@ -233,6 +239,14 @@ fn heed(event: &Event, metrics: &JobsMetrics) {
         }
         other => tracing::warn!(event = %other, "NATS"),
     }
+}
+
+/// Whether no answer came, rather than one that says no.
+fn may_have_arrived(error: PublishErrorKind) -> bool {
+    matches!(
+        error,
+        PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe
+    )
 }
 
 /// Whether the stream refused it since one of its limits is reached.

@@ -18,7 +18,7 @@ use crate::deliver::Deliver;
 use crate::discord::{Discord, DiscordMetrics};
 use crate::flags::FlagStore;
 use crate::http::{App, Inbox, Probes, Web};
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, JobsError};
 use crate::logs::Logs;
 use crate::manners::Manners;
 use crate::message::Door;
@@ -64,7 +64,9 @@ pub(super) async fn build(given: Given, config: &Config) -> anyhow::Result<Built
         DiscordMetrics::new(&mut registry),
     )?;
     let mut jobs = Jobs::connect(&config.jobs, &mut registry).await?;
-    let store = Store::open(&config.store.url, StoreMetrics::new(&mut registry)).await?;
+    let store = config.store.of(config.jobs.role);
+    let store = store.ok_or(JobsError::NoStore)?;
+    let store = Store::open(&store, StoreMetrics::new(&mut registry)).await?;
     followers.spawn(store.clone().keep());
     let web = Web::new(&config.web, &mut registry)?;
     let doors = doors(&store, &web, discord.as_ref());

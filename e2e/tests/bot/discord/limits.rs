@@ -8,9 +8,10 @@ use e2e::discord::CHANNEL;
 use e2e::discord::events::Said;
 use e2e::discord::state::Fault;
 use e2e::run_dir::RunDir;
+use e2e::wait::await_condition;
 use libtest_mimic::Trial;
 
-use super::scene::Scene;
+use super::scene::{DEADLINE, Scene};
 use crate::support::{chat, trial};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -22,6 +23,7 @@ pub(super) fn tests() -> Vec<Trial> {
         trial("discord_posts_once_though_answers_are_lost", lost),
         trial("discord_waits_for_better_days", failing),
         trial("discord_slow_slows_nobody_else", slow),
+        trial("discord_refusals_are_counted_as_such", refused),
     ]
 }
 
@@ -200,4 +202,23 @@ async fn slow(run: Arc<RunDir>) -> Result<()> {
     assert!(times[48] < Duration::from_secs(1), "{times:?}");
     scene.bot.kill()?;
     scene.discord.assert_good_manners()
+}
+
+async fn refused(run: Arc<RunDir>) -> Result<()> {
+    let scene = Scene::open(&run, &[]).await?;
+    let series = |outcome: &str| {
+        format!("bot_dependency_calls_total{{dependency=\"discord\",outcome=\"{outcome}\"}}")
+    };
+    scene
+        .discord
+        .fail("POST", "/messages", 1, Fault::Status(403));
+    scene.discord.say(&Said::to_bot("!ping"));
+    let posts = "bot_discord_posts_total{outcome=\"refused\"}";
+    await_condition("a refusal", DEADLINE, || async {
+        Ok((scene.series(posts).await? > 0.9).then_some(()))
+    })
+    .await?;
+    assert!((scene.series(&series("refused")).await? - 1.0).abs() < 0.1);
+    assert_eq!(scene.discord.calls("/messages").len(), 1);
+    scene.close().await
 }

@@ -28,7 +28,10 @@ pub(super) fn tests() -> Vec<Trial> {
         trial("discord_reboots_for_moderators", reboots),
         trial("discord_gives_roles", roles),
         trial("discord_reminds", reminds),
-        trial("discord_keeps_reminders_through_a_wrong_token", refused_token),
+        trial(
+            "discord_keeps_reminders_through_a_wrong_token",
+            refused_token,
+        ),
     ]
 }
 

@@ -4,6 +4,7 @@ mod cluster;
 mod crashes;
 mod gateways;
 mod limits;
+mod receipts;
 mod rights;
 mod roles;
 mod support;
@@ -31,6 +32,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         crashes::tests(),
         gateways::tests(),
         limits::tests(),
+        receipts::tests(),
         rights::tests(),
         roles::tests(),
     ]
