@@ -54,8 +54,9 @@ pub struct Args {
     #[arg(
         long,
         env = "RUST_LOG",
-        // kube_client would log whole answers that it cannot read, Secrets too
-        default_value = "warn,brownout=info,kube_client::client=error",
+        // kube_client would log whole answers that it cannot read, Secrets too; kube_runtime would tell of
+        // each watch that is refused a second time, at greater length
+        default_value = "warn,brownout=info,kube_client::client=error,kube_runtime::watcher=error",
         value_name = "FILTER"
     )]
     log_filter: String,
