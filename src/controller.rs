@@ -282,10 +282,14 @@ fn failed(object: &Guarded, err: &ApiError, context: &Context) -> Action {
         ApiError::Changed => tracing::debug!(
             policy = object.name_any(),
             "decided on an older object: again"
+            namespace = object.namespace(),
         ),
-        err => {
-            tracing::warn!(policy = object.name_any(), error = %err, "a reconcile failed and is tried again");
-        }
+        err => tracing::warn!(
+            namespace = object.namespace(),
+            policy = object.name_any(),
+            error = %err,
+            "a reconcile failed and is tried again"
+        ),
     }
     Action::requeue(RETRY)
 }

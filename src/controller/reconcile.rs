@@ -46,7 +46,8 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         Ok(object) => newest(context, object),
         Err(invalid) => {
             let name = invalid.metadata.name.as_deref().unwrap_or_default();
-            tracing::error!(name, error = %invalid.error, "a policy cannot be read; its level holds");
+            let namespace = invalid.metadata.namespace.as_deref().unwrap_or_default();
+            tracing::error!(namespace, policy = name, error = %invalid.error, "a policy cannot be read; its level holds");
             return release::release_unreadable(context, &invalid.metadata).await;
         }
     };
