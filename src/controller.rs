@@ -16,6 +16,7 @@ mod context;
 mod decider;
 mod error;
 mod events;
+mod failing;
 mod finalizer;
 mod former;
 mod gauges;

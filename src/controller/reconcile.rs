@@ -265,7 +265,7 @@ async fn settle(
     mut applied: Applied,
     admitted: &admit::Admitted,
 ) -> Result<(bool, Option<ApiError>), ApiError> {
-    let refusals: Vec<Refusal> = admitted
+    let mut refusals: Vec<Refusal> = admitted
         .refusals
         .iter()
         .chain(&plan.refusals)
@@ -273,6 +273,7 @@ async fn settle(
         .cloned()
         .collect();
     let made = context.standings.with(key, |standing| {
+        refusals.extend(standing.failing.take_in(&applied));
         let baselines =
             plan.baselines_after(&applied.unrestored, &applied.outdated, &standing.baselines);
         for set_back in &plan.set_backs {

@@ -44,6 +44,7 @@ mod surge;
 mod surge_for_real;
 mod tenancy;
 mod tenancy_random;
+mod writes_fail;
 
 use std::process::ExitCode;
 
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
             bot::tests(),
             page::tests(),
             surge_for_real::tests(),
+            writes_fail::tests(),
         ]
         .into_iter()
         .flatten()
