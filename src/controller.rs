@@ -21,6 +21,7 @@ mod finalizer;
 mod former;
 mod gauges;
 mod hand;
+mod incomplete;
 mod kept;
 mod late;
 mod live;
@@ -281,9 +282,9 @@ fn failed(object: &Guarded, err: &ApiError, context: &Context) -> Action {
     match err {
         // The watch or the next list brings the newer object; this was a lost race, not a failure.
         ApiError::Changed => tracing::debug!(
+            namespace = object.namespace(),
             policy = object.name_any(),
             "decided on an older object: again"
-            namespace = object.namespace(),
         ),
         err => tracing::warn!(
             namespace = object.namespace(),

@@ -48,7 +48,7 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
             let name = invalid.metadata.name.as_deref().unwrap_or_default();
             let namespace = invalid.metadata.namespace.as_deref().unwrap_or_default();
             tracing::error!(namespace, policy = name, error = %invalid.error, "a policy cannot be read; its level holds");
-            return release::release_unreadable(context, &invalid.metadata).await;
+            return release::release_unreadable(context, guarded).await;
         }
     };
     let Some(object) = takeover::read_again(context, object).await? else {
