@@ -1,5 +1,6 @@
 //! The command line: one file per command. Data goes to stdout, talk to stderr.
 
+mod checks;
 mod controller;
 mod crd;
 mod election;

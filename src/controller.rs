@@ -16,10 +16,12 @@ mod context;
 mod decider;
 pub(crate) mod error;
 mod events;
+mod failing;
 mod finalizer;
 mod former;
 mod gauges;
 mod hand;
+mod incomplete;
 mod kept;
 mod late;
 mod live;
@@ -280,12 +282,16 @@ fn failed(object: &Guarded, err: &ApiError, context: &Context) -> Action {
     match err {
         // The watch or the next list brings the newer object; this was a lost race, not a failure.
         ApiError::Changed => tracing::debug!(
+            namespace = object.namespace(),
             policy = object.name_any(),
             "decided on an older object: again"
         ),
-        err => {
-            tracing::warn!(policy = object.name_any(), error = %err, "a reconcile failed and is tried again");
-        }
+        err => tracing::warn!(
+            namespace = object.namespace(),
+            policy = object.name_any(),
+            error = %err,
+            "a reconcile failed and is tried again"
+        ),
     }
     Action::requeue(RETRY)
 }

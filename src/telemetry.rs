@@ -14,7 +14,8 @@ pub enum LogFormat {
 
 /// Starts logging. An error says what is wrong with the filter.
 pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|err| anyhow::anyhow!("{filter:?}: {err}; write such as warn,brownout=debug"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

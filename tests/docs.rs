@@ -32,6 +32,7 @@ fn each_reason_of_not_ready_has_a_row_and_each_row_a_reason() {
         c::TARGET_CONFLICT,
         c::TARGET_CONTESTED,
         c::TARGET_UNREADABLE,
+        c::WRITE_FAILED,
         c::FORBIDDEN,
     ]);
     let text = read("docs/operations.md");

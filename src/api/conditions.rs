@@ -36,6 +36,8 @@ pub const TARGET_CONFLICT: &str = "TargetConflict";
 pub const TARGET_CONTESTED: &str = "TargetContested";
 /// Not Ready: what a workload needs cannot be read just now.
 pub const TARGET_UNREADABLE: &str = "TargetUnreadable";
+/// Not Ready: a write has failed several times in a row, for a reason that may pass by itself.
+pub const WRITE_FAILED: &str = "WriteFailed";
 /// Not Ready: the operator lacks a right.
 pub const FORBIDDEN: &str = "Forbidden";
 

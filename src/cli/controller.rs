@@ -6,10 +6,11 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio_util::sync::CancellationToken;
 
+use super::checks;
 use super::election::ElectionArgs;
 use crate::cluster_client;
 use crate::controller::{Options, run as run_controller};
-use crate::prometheus::client::without_credentials;
+use crate::prometheus::client::{check_url, without_credentials};
 use crate::telemetry::{self, LogFormat};
 
 /// Options of `brownout controller`.
@@ -25,7 +26,7 @@ pub struct Args {
         long,
         env = "BROWNOUT_METRICS_ADDRESS",
         default_value = "0.0.0.0:8080",
-        value_name = "HOST:PORT"
+        value_name = "IP:PORT"
     )]
     metrics_address: SocketAddr,
     /// Where the live JSON is served, /v1/policies; keep it from tenants by a NetworkPolicy
@@ -33,7 +34,7 @@ pub struct Args {
         long,
         env = "BROWNOUT_ADMIN_ADDRESS",
         default_value = "0.0.0.0:8081",
-        value_name = "HOST:PORT"
+        value_name = "IP:PORT"
     )]
     admin_address: SocketAddr,
     /// The namespaces to work in, separated by commas; all where it is not given
@@ -41,6 +42,7 @@ pub struct Args {
         long,
         env = "BROWNOUT_NAMESPACES",
         value_delimiter = ',',
+        value_parser = checks::namespace,
         value_name = "NAMESPACE"
     )]
     namespaces: Vec<String>,
@@ -48,14 +50,20 @@ pub struct Args {
     #[arg(long, env = "BROWNOUT_SECRETS_NAMESPACE", value_name = "NAMESPACE")]
     secrets_namespace: Option<String>,
     /// Only policies with these labels, such as shard=a: operators share a cluster by it
-    #[arg(long, env = "BROWNOUT_SELECTOR", value_name = "LABELS")]
+    #[arg(
+        long,
+        env = "BROWNOUT_SELECTOR",
+        value_parser = checks::selector,
+        value_name = "LABELS"
+    )]
     selector: Option<String>,
     /// What is logged, such as warn,brownout=debug: at debug each tick with its readings
     #[arg(
         long,
         env = "RUST_LOG",
-        // kube_client would log whole answers that it cannot read, Secrets too
-        default_value = "warn,brownout=info,kube_client::client=error",
+        // kube_client would log whole answers that it cannot read, Secrets too; kube_runtime would tell of
+        // each watch that is refused a second time, at greater length
+        default_value = "warn,brownout=info,kube_client::client=error,kube_runtime::watcher=error",
         value_name = "FILTER"
     )]
     log_filter: String,
@@ -70,8 +78,11 @@ pub(super) const UNUSABLE: &str = "the cluster's configuration cannot be used";
 
 /// Runs the operator until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::init(args.log_format, &args.log_filter)
-        .context("--log-filter cannot be understood")?;
+    telemetry::init(args.log_format, &args.log_filter).context("--log-filter cannot be used")?;
+    let prometheus_url = args.prometheus_url.filter(|url| !url.is_empty());
+    if let Some(url) = &prometheus_url {
+        check_url(url).context("--prometheus-url cannot be used")?;
+    }
     let config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run in a pod")?;
@@ -79,7 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let options = Options {
-        prometheus_url: args.prometheus_url.filter(|url| !url.is_empty()),
+        prometheus_url,
         namespaces: distinct(args.namespaces),
         secrets_namespace: args
             .secrets_namespace

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use kube::ResourceExt;
 use kube::core::TypeMeta;
 
 use crate::api::BotDegradationPolicy;
 use crate::policy::{Policy, from_spec};
+use crate::prometheus::signals::signal_queries;
 use crate::replay::{Report, Series, replay};
 
 /// Options of `brownout replay`.
@@ -100,10 +101,13 @@ fn read_policy(path: &Path) -> anyhow::Result<Policy> {
     let object = parse_policy(&read(path)?)
         .with_context(|| format!("{} is no BotDegradationPolicy", path.display()))?;
     let namespace = object.namespace().unwrap_or_default();
-    from_spec(&namespace, &object.name_any(), &object.spec).or_else(|violations| {
-        let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        bail!("{}: {}", path.display(), all.join("\n  "))
-    })
+    let refused = |all: Vec<String>| anyhow!("{}: {}", path.display(), all.join("\n  "));
+    let policy = from_spec(&namespace, &object.name_any(), &object.spec)
+        .map_err(|violations| refused(violations.iter().map(ToString::to_string).collect()))?;
+    // They are not asked here, but the operator would refuse the policy for them.
+    signal_queries(&policy.signals, None)
+        .map_err(|queries| refused(queries.iter().map(ToString::to_string).collect()))?;
+    Ok(policy)
 }
 
 /// Takes what the API server takes: an object of this very kind, in which a scalar that YAML reads
@@ -111,7 +115,12 @@ fn read_policy(path: &Path) -> anyhow::Result<Policy> {
 fn parse_policy(text: &str) -> anyhow::Result<BotDegradationPolicy> {
     let quoted = serde_saphyr::options! { no_schema: true };
     let read = serde_saphyr::from_str::<TypeMeta>(text);
-    let types = read.map_err(|err| anyhow::anyhow!("{err}"))?;
+    let types = read.map_err(|err| match documents(text) {
+        Some(several @ 2..) => {
+            anyhow!("it holds {several} documents: write the policy alone into a file")
+        }
+        _ => anyhow!("{err}"),
+    })?;
     let expected = TypeMeta::resource::<BotDegradationPolicy>();
     if types != expected {
         bail!(
@@ -122,7 +131,13 @@ fn parse_policy(text: &str) -> anyhow::Result<BotDegradationPolicy> {
             expected.kind
         );
     }
-    serde_saphyr::from_str_with_options(text, quoted).map_err(|err| anyhow::anyhow!("{err}"))
+    serde_saphyr::from_str_with_options(text, quoted).map_err(|err| anyhow!("{err}"))
+}
+
+/// How many documents a text holds, where that can be told.
+fn documents(text: &str) -> Option<usize> {
+    let all = serde_saphyr::from_multiple::<serde_json::Value>(text);
+    all.ok().map(|all| all.len())
 }
 
 #[cfg(test)]
@@ -148,6 +163,28 @@ spec:
         let json = serde_json::to_string(&parse_policy(POLICY).unwrap()).unwrap();
         for text in [POLICY, &json] {
             assert_eq!(parse_policy(text).unwrap().spec.levels[0].name, "shed");
+        }
+    }
+
+    #[test]
+    fn several_documents_are_no_policy() {
+        let two = format!("{POLICY}---\n{POLICY}");
+        let refusal = parse_policy(&two).expect_err("two").to_string();
+        assert!(refusal.contains("it holds 2 documents"), "{refusal}");
+    }
+
+    #[test]
+    fn a_query_that_the_operator_refuses_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("policy.yaml");
+        let typed = "latency: {histogram: h, quantile: \"0.95\"}";
+        for (query, says) in [("x", None), ("x > 5", Some("spec.signals[0].query"))] {
+            let text = POLICY.replace(typed, &format!("query: '{query}'"));
+            std::fs::write(&file, text).expect("written");
+            let refusal = read_policy(&file).err().map(|err| err.to_string());
+            let said = refusal.clone().unwrap_or_default();
+            assert_eq!(refusal.is_some(), says.is_some(), "{query}: {said}");
+            assert!(said.contains(says.unwrap_or_default()), "{query}: {said}");
         }
     }
 

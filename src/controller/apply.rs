@@ -16,7 +16,7 @@ use kube::{Client, ResourceExt};
 use super::error::{ApiError, call};
 use super::scaling::{self, Moved};
 use super::words;
-use crate::api::BotDegradationPolicy;
+use crate::api::{BotDegradationPolicy, conditions};
 use crate::flags::{MANAGED_BY, MANAGED_BY_LABEL, POLICY_LABEL};
 use crate::metrics::Metrics;
 use crate::plan::{Plan, Refusal, Write};
@@ -35,7 +35,12 @@ pub struct Applied {
     /// Workloads that were no longer as the plan had them, and that were not written.
     pub outdated: Vec<Workload>,
     /// Workloads of which a write failed.
-    stopped: Vec<Workload>,
+    pub(super) stopped: Vec<Workload>,
+    /// What failed and is tried again, in order, but for races that were lost: the workload, or none for the
+    /// flags, and what was to be done.
+    pub failed: Vec<(Option<Workload>, String)>,
+    /// Whether something could not be read, so that what hangs on it was not planned.
+    pub unread: bool,
     /// Whether the flags stand as planned.
     pub flags_failed: bool,
     /// Refusals for `Ready=False`: somebody has to do something about them.
@@ -64,6 +69,7 @@ impl Applier<'_> {
 
     /// Carries a plan out of which something could not be read: the rest of it, and it is tried again.
     pub async fn apply_after(&self, unread: Option<ApiError>, plan: &Plan) -> Applied {
+        let is_unread = unread.is_some();
         let (before, after) = if plan.recovering {
             (unread, None)
         } else {
@@ -71,6 +77,7 @@ impl Applier<'_> {
         };
         let before = Applied {
             retry: before,
+            unread: is_unread,
             ..Applied::default()
         };
         let mut applied = self.go_on(before, &plan.writes).await;
@@ -134,7 +141,7 @@ impl Applier<'_> {
                     applied.unrestored.push(workload.clone());
                 }
                 applied.stopped.push(workload.clone());
-                applied.note(err, &scaling::what(write));
+                self.note(applied, err, Some(workload), scaling::what(write));
             }
         }
     }
@@ -143,7 +150,50 @@ impl Applier<'_> {
         self.metrics.wrote("flags", result.is_ok());
         if let Err(err) = result {
             applied.flags_failed = true;
-            applied.note(err, &format!("write the ConfigMap {}", self.config_map));
+            let what = format!("write the ConfigMap {}", self.config_map);
+            self.note(applied, err, None, what);
+        }
+    }
+
+    /// Sorts a failure: what somebody must mend is a refusal, the rest is tried again. The server's own words
+    /// are for the log alone.
+    fn note(
+        &self,
+        applied: &mut Applied,
+        err: ApiError,
+        workload: Option<&Workload>,
+        what: String,
+    ) {
+        tracing::warn!(
+            namespace = self.namespace(),
+            policy = self.policy.name_any(),
+            error = %err,
+            what,
+            "a write failed"
+        );
+        match err {
+            ApiError::Forbidden(message) => applied.refusals.push(Refusal {
+                reason: conditions::FORBIDDEN,
+                message: format!(
+                    "the API server does not let the operator {what}: 403 Forbidden, {}",
+                    words::refusal(&message)
+                ),
+            }),
+            ApiError::Invalid(message) => applied.refusals.push(Refusal {
+                reason: conditions::FORBIDDEN,
+                message: format!(
+                    "the API server refuses to {what}: 422 Invalid, {}",
+                    words::refusal(&message)
+                ),
+            }),
+            // The namespace is going: nothing can be created there, and nothing needs to be.
+            ApiError::NamespaceTerminating => {}
+            other => {
+                if !matches!(other, ApiError::Changed | ApiError::Stopping) {
+                    applied.failed.push((workload.cloned(), what));
+                }
+                applied.retry = applied.retry.take().or(Some(other));
+            }
         }
     }
 
@@ -216,32 +266,15 @@ impl Applied {
         });
         self.flags_failed |= former.flags_failed;
         self.refusals.extend(former.refusals);
+        self.failed.extend(former.failed);
         self.retry = self.retry.take().or(former.retry);
     }
 
-    /// Sorts a failure: what somebody must mend is a refusal, the rest is tried again. The server's own words
-    /// are for the log alone.
-    fn note(&mut self, err: ApiError, what: &str) {
-        tracing::warn!(error = %err, what, "a write failed");
-        match err {
-            ApiError::Forbidden(message) => self.refusals.push(Refusal {
-                reason: "Forbidden",
-                message: format!(
-                    "the API server does not let the operator {what}: 403 Forbidden, {}",
-                    words::refusal(&message)
-                ),
-            }),
-            ApiError::Invalid(message) => self.refusals.push(Refusal {
-                reason: "Forbidden",
-                message: format!(
-                    "the API server refuses to {what}: 422 Invalid, {}",
-                    words::refusal(&message)
-                ),
-            }),
-            // The namespace is going: nothing can be created there, and nothing needs to be.
-            ApiError::NamespaceTerminating => {}
-            other => self.retry = self.retry.take().or(Some(other)),
-        }
+    /// Whether something about a workload, or the flags where it is none, is still to be done.
+    pub fn is_undone(&self, workload: Option<&Workload>) -> bool {
+        workload.map_or(self.flags_failed, |workload| {
+            self.stopped.contains(workload)
+        })
     }
 }
 

@@ -29,8 +29,16 @@ pub enum ApiError {
     #[error("the operator is stopping")]
     Stopping,
     /// Anything else: tried again.
-    #[error(transparent)]
+    #[error("{}", said(.0))]
     Other(Box<kube::Error>),
+}
+
+/// What the server said: as an error, `kube` shows the whole of its answer.
+fn said(err: &kube::Error) -> String {
+    match err {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
+    }
 }
 
 impl ApiError {
@@ -88,5 +96,20 @@ pub async fn call<T>(request: impl Future<Output = Result<T, kube::Error>>) -> R
     match tokio::time::timeout(DEADLINE, request).await {
         Ok(result) => result.map_err(ApiError::from),
         Err(_) => Err(ApiError::Deadline),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_told_in_the_servers_words() {
+        let status =
+            Status::failure("failed calling webhook \"w\"", "InternalError").with_code(500);
+        let err = ApiError::from(kube::Error::Api(status.boxed()));
+        assert_eq!(err.to_string(), "failed calling webhook \"w\" (500)");
     }
 }

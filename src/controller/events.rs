@@ -13,8 +13,11 @@ use crate::plan::Refusal;
 /// The API server refuses a longer note.
 const MAX_NOTE: usize = 1000;
 
-/// Publishes Events about a policy.
-pub async fn publish(context: &Context, object: &BotDegradationPolicy, notices: Vec<Notice>) {
+/// Publishes Events about a policy, or about one that cannot be read.
+pub async fn publish<K>(context: &Context, object: &K, notices: Vec<Notice>)
+where
+    K: Resource<DynamicType = ()>,
+{
     for notice in notices {
         let event = Event {
             type_: notice.event_type(),

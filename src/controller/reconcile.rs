@@ -46,8 +46,9 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
         Ok(object) => newest(context, object),
         Err(invalid) => {
             let name = invalid.metadata.name.as_deref().unwrap_or_default();
-            tracing::error!(name, error = %invalid.error, "a policy cannot be read; its level holds");
-            return release::release_unreadable(context, &invalid.metadata).await;
+            let namespace = invalid.metadata.namespace.as_deref().unwrap_or_default();
+            tracing::error!(namespace, policy = name, error = %invalid.error, "a policy cannot be read; its level holds");
+            return release::release_unreadable(context, guarded).await;
         }
     };
     let Some(object) = takeover::read_again(context, object).await? else {
@@ -264,7 +265,7 @@ async fn settle(
     mut applied: Applied,
     admitted: &admit::Admitted,
 ) -> Result<(bool, Option<ApiError>), ApiError> {
-    let refusals: Vec<Refusal> = admitted
+    let mut refusals: Vec<Refusal> = admitted
         .refusals
         .iter()
         .chain(&plan.refusals)
@@ -272,6 +273,7 @@ async fn settle(
         .cloned()
         .collect();
     let made = context.standings.with(key, |standing| {
+        refusals.extend(standing.failing.take_in(&applied));
         let baselines =
             plan.baselines_after(&applied.unrestored, &applied.outdated, &standing.baselines);
         for set_back in &plan.set_backs {

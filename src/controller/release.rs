@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
+use kube::{Resource as _, ResourceExt as _};
 
 use super::apply::Applier;
 use super::context::Context;
@@ -12,11 +12,12 @@ use super::error::ApiError;
 use super::observe::{self, Observed};
 use super::reconcile::published_epoch;
 use super::restore::{self, Remembered};
-use super::standing::{Notice, Phase, Standing};
+use super::standing::{Phase, Standing};
 use super::understand::{Understood, key};
-use super::{events, finalizer, former};
+use super::watches::Guarded;
+use super::{finalizer, former, incomplete, report};
 use crate::api::{BotDegradationPolicy, FINALIZER};
-use crate::plan::{Plan, Situation, Wanted, plan};
+use crate::plan::{Baseline, Plan, Situation, Wanted, Write, plan};
 use crate::policy::{Policy, from_spec, remains};
 use crate::prometheus::poller::PolicyKey;
 use crate::time::{Span, Time};
@@ -26,16 +27,20 @@ pub(super) const PATIENCE: Span = Span::from_secs(120);
 
 /// Hands everything back and lets the policy go.
 pub async fn release(context: &Context, object: &BotDegradationPolicy) -> Result<Action, ApiError> {
-    use kube::ResourceExt;
     let key = key(object);
     context.sources.unsubscribe(&key);
     if !object.finalizers().iter().any(|name| name == FINALIZER) {
         return Ok(Action::await_change());
     }
-    match hand_back(context, object, &key).await {
+    let policy = policy(context, object, &key);
+    let last = is_overdue(context, &key);
+    match hand_back(context, object, &key, &policy, last).await {
         Ok(()) => {}
-        Err(err) if overdue(context, &key) => give_up(context, object, &err).await,
-        Err(err) => return Err(err),
+        Err(kept) if last => {
+            let held: Vec<_> = kept.held.iter().map(report::baseline).collect();
+            incomplete::tell(context, object, &kept.err.to_string(), &held).await;
+        }
+        Err(kept) => return Err(kept.err),
     }
     finalizer::remove(context, object).await?;
     forget(context, &key);
@@ -44,16 +49,17 @@ pub async fn release(context: &Context, object: &BotDegradationPolicy) -> Result
 
 /// A policy that cannot be read, as after a step back to an older operator, can hand nothing back; it
 /// still must not block its namespace for ever.
-pub async fn release_unreadable(
-    context: &Context,
-    metadata: &ObjectMeta,
-) -> Result<Action, ApiError> {
+pub async fn release_unreadable(context: &Context, object: &Guarded) -> Result<Action, ApiError> {
+    let metadata = object.meta();
     let Some(deleted) = &metadata.deletion_timestamp else {
         return Ok(Action::await_change());
     };
     let waited = context.now() - Time::from(deleted.0);
     if waited <= PATIENCE {
         return Ok(Action::requeue((PATIENCE - waited).to_duration()));
+    }
+    if object.finalizers().iter().any(|name| name == FINALIZER) {
+        incomplete::tell(context, object, "this operator cannot read it", &[]).await;
     }
     finalizer::remove_unread(context, metadata).await?;
     Ok(Action::await_change())
@@ -79,14 +85,29 @@ pub fn forget(context: &Context, key: &PolicyKey) {
     }
 }
 
+/// Not everything could be handed back.
+struct Kept {
+    err: ApiError,
+    /// What could not.
+    held: Vec<Baseline>,
+}
+
+/// Tries to. The `last` time the flags wait for no workload any more: what the bot can do does not hang on
+/// what it is scaled to for ever.
 async fn hand_back(
     context: &Context,
     object: &BotDegradationPolicy,
     key: &PolicyKey,
-) -> Result<(), ApiError> {
-    let policy = policy(context, object, key);
-    let observed = observe::observe(context, object, &policy, key).await?;
-    let Some(plan) = make_plan(context, object, key, &policy, &observed) else {
+    policy: &Policy,
+    last: bool,
+) -> Result<(), Kept> {
+    let held = context.standings.with(key, |it| it.baselines.clone());
+    let before = held.unwrap_or_default();
+    let observed = match observe::observe(context, object, policy, key).await {
+        Ok(observed) => observed,
+        Err(err) => return Err(Kept { err, held: before }),
+    };
+    let Some(plan) = make_plan(context, object, key, policy, &observed) else {
         return Ok(());
     };
     let applier = Applier {
@@ -96,16 +117,23 @@ async fn hand_back(
         config_map: &policy.config_map,
     };
     let mut outcome = applier.apply(&plan.writes).await;
-    outcome.absorb(former::let_go(context, object, &policy).await);
+    if last && outcome.flags_failed {
+        let flags = plan.writes.iter().filter(|it| it.workload().is_none());
+        let flags: Vec<Write> = flags.cloned().collect();
+        applier.apply(&flags).await;
+    }
+    outcome.absorb(former::let_go(context, object, policy).await);
+    let held = plan.baselines_after(&outcome.unrestored, &outcome.outdated, &before);
     let refusals = plan.refusals.into_iter().chain(outcome.refusals);
-    match (
+    let err = match (
         outcome.retry.or(observed.retry),
         refusals.into_iter().next(),
     ) {
-        (Some(err), _) => Err(err),
-        (None, Some(refusal)) => Err(ApiError::Forbidden(refusal.message)),
-        (None, None) => Ok(()),
-    }
+        (Some(err), _) => err,
+        (None, Some(refusal)) => ApiError::Forbidden(refusal.message),
+        (None, None) => return Ok(()),
+    };
+    Err(Kept { err, held })
 }
 
 /// The policy as last understood, else what can be read of it: its spec may have become unusable since,
@@ -163,22 +191,10 @@ fn make_plan(
 
 /// Counted from this process's first attempt: a policy that was deleted long before it started has had
 /// no chance yet.
-fn overdue(context: &Context, key: &PolicyKey) -> bool {
+fn is_overdue(context: &Context, key: &PolicyKey) -> bool {
     let now = context.now();
     let since = context.standings.with(key, |standing| {
         *standing.handing_back_since.get_or_insert(now)
     });
     since.is_some_and(|since| now - since > PATIENCE)
-}
-
-async fn give_up(context: &Context, object: &BotDegradationPolicy, err: &ApiError) {
-    let note = format!("let go after {PATIENCE} without having handed everything back: {err}");
-    tracing::error!(error = %err, "{note}");
-    let notice = Notice {
-        warning: true,
-        reason: "RestoreIncomplete",
-        action: "LetGo".to_owned(),
-        note,
-    };
-    events::publish(context, object, vec![notice]).await;
 }

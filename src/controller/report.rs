@@ -231,7 +231,8 @@ fn number(level: LevelNumber) -> i32 {
     i32::try_from(level).unwrap_or(i32::MAX)
 }
 
-fn baseline(baseline: &Baseline) -> api::Baseline {
+/// A baseline as status has it.
+pub fn baseline(baseline: &Baseline) -> api::Baseline {
     let (autoscaler, scaled_object) = match &baseline.autoscaler {
         None => (None, None),
         Some(Kept::Bounds { name, bounds }) => {

@@ -60,12 +60,41 @@ where
 {
     let config = config.timeout(WINDOW);
     let begin = move || watcher::watcher(api.clone(), config.clone()).boxed();
-    futures::stream::unfold((begin(), begin), move |(mut stream, begin)| async move {
+    let events = futures::stream::unfold((begin(), begin), move |(mut stream, begin)| async move {
         let next = stream.next().await?;
         if lost_track(&next) {
             stream = begin();
         }
         Some((next, (stream, begin)))
+    });
+    begun_by_an_answer(events)
+}
+
+/// `Init` comes with the first that the list gives, not before it is asked for: a list that fails would
+/// otherwise follow an event that went well each time, after which the pauses begin again at the first.
+fn begun_by_an_answer<K>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: Send,
+{
+    let mut begun = false;
+    events.flat_map(move |event| {
+        let (init, event) = match event {
+            Ok(Event::Init) => {
+                begun = true;
+                (None, None)
+            }
+            Err(err) => {
+                begun = false;
+                (None, Some(Err(err)))
+            }
+            Ok(event) => {
+                let init = std::mem::take(&mut begun).then_some(Ok(Event::Init));
+                (init, Some(Ok(event)))
+            }
+        };
+        futures::stream::iter(init.into_iter().chain(event))
     })
 }
 
@@ -170,7 +199,77 @@ impl Backoff for NoPause {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use axum::http::{Request, Response};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::Client;
+    use kube::client::Body;
+    use kube::runtime::WatchStreamExt as _;
+    use tower::BoxError;
+
     use super::*;
+
+    /// A watch whose first lists are refused, so many of them; then each one is empty. What is watched never
+    /// changes. With it, how often a list was asked for.
+    fn refusing(
+        first: usize,
+    ) -> (
+        impl Stream<Item = watcher::Result<Event<ConfigMap>>> + Send,
+        Arc<AtomicUsize>,
+    ) {
+        let lists = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&lists);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let is_watch = request
+                .uri()
+                .query()
+                .is_some_and(|query| query.contains("watch="));
+            let refused = !is_watch && counted.fetch_add(1, Ordering::SeqCst) < first;
+            async move {
+                if is_watch {
+                    std::future::pending::<()>().await;
+                }
+                let (code, body) = if refused {
+                    let body = r#"{"apiVersion":"v1","kind":"Status","status":"Failure","message":"no","reason":"Forbidden","code":403}"#;
+                    (403, body)
+                } else {
+                    let body = r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
+                    (200, body)
+                };
+                let body = Body::from(body.as_bytes().to_vec());
+                let answer = Response::builder().status(code).body(body);
+                Ok::<_, BoxError>(answer.expect("an answer"))
+            }
+        });
+        let api = Api::namespaced(Client::new(service, "bots"), "bots");
+        let events = watcher(api, Config::default()).backoff(Pauses::default());
+        (events, lists)
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_refused_is_asked_for_ever_more_rarely() {
+        let (events, lists) = refusing(usize::MAX);
+        let started = Instant::now();
+        let first: Vec<_> = events.take(4).collect().await;
+        assert!(first.iter().all(Result::is_err), "{first:?}");
+        assert_eq!(lists.load(Ordering::SeqCst), 4);
+        let least = FIRST_PAUSE * (1 + 2 + 4);
+        assert!(started.elapsed() >= least, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_list_that_comes_at_last_is_whole() {
+        let (events, lists) = refusing(1);
+        let told: Vec<_> = events.take(3).collect().await;
+        assert!(
+            matches!(told[..], [Err(_), Ok(Event::Init), Ok(Event::InitDone)]),
+            "{told:?}"
+        );
+        assert_eq!(lists.load(Ordering::SeqCst), 2);
+    }
 
     #[test]
     fn pauses_grow_to_the_longest_and_begin_again() {

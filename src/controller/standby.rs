@@ -20,7 +20,8 @@ use crate::election::{Elector, Lost};
 /// released within them.
 const DRAIN: Duration = Duration::from_secs(15);
 
-/// Waits until this operator acts, and has every policy reconciled then. False where it is stopped before.
+/// Waits until this operator acts and the scope's policies can be read, and has each reconciled then. False
+/// where it is stopped before: `kube`'s controller heeds no stop before its store has had its first list.
 ///
 /// Meanwhile the watches go on, which fills the stores; what they tell of is not acted on. Nothing is lost
 /// by that: each policy is looked at as a whole when the turn comes.
@@ -30,16 +31,21 @@ pub async fn wait_for_turn(
     triggers: &mut Triggers,
     stop: &CancellationToken,
 ) -> bool {
-    if context.leadership.is_elected() {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return false,
-            () = context.leadership.until_leading() => {}
-            () = only_fill_stores(triggers) => return false,
+    let turn = async {
+        if context.leadership.is_elected() {
+            context.leadership.until_leading().await;
         }
-        for policy in scope.policies.state() {
-            context.kick_object(ObjectRef::from_obj(policy.as_ref()));
-        }
+        // An error means that the writer is gone: we are stopping.
+        let _ = scope.policies.wait_until_ready().await;
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return false,
+        () = turn => {}
+        () = only_fill_stores(triggers) => return false,
+    }
+    for policy in scope.policies.state() {
+        context.kick_object(ObjectRef::from_obj(policy.as_ref()));
     }
     true
 }

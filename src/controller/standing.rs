@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
 
+use super::failing::Failing;
 use super::hand::Pin;
 use super::late::HandedBack;
 use super::observe;
@@ -75,6 +76,8 @@ pub struct Standing {
     pub newest: Option<Arc<BotDegradationPolicy>>,
     /// What keeps it from being Ready, as last reported.
     pub refusals: Vec<Refusal>,
+    /// Writes that fail, and how often in a row.
+    pub failing: Failing,
     /// When this process first tried to hand everything back for good.
     pub handing_back_since: Option<Time>,
 }
@@ -190,6 +193,7 @@ impl Standing {
             notices: Vec::new(),
             newest: Some(Arc::new(object.clone())),
             refusals: Vec::new(),
+            failing: Failing::default(),
             handing_back_since: None,
         }
     }

@@ -8,9 +8,9 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::context::Context;
 use super::error::ApiError;
-use super::finalizer;
 use super::release::PATIENCE;
 use super::watches::{Guarded, Scope};
+use super::{finalizer, incomplete};
 use crate::api::FINALIZER;
 use crate::time::Time;
 
@@ -54,11 +54,9 @@ pub async fn wait(context: &Context, object: &Guarded) -> Option<Result<Action, 
     if !is_overdue(context, object) {
         return Some(Ok(Action::requeue(ATTEMPT)));
     }
-    tracing::error!(
-        policy = object.name_any(),
-        namespace,
-        "let go without having handed anything back: the namespace cannot be read"
-    );
+    let status = object.0.as_ref().ok().and_then(|it| it.status.as_ref());
+    let held = status.map_or(&[][..], |status| &status.baseline);
+    incomplete::tell(context, object, "the namespace cannot be read", held).await;
     let removed = finalizer::remove_unread(context, object.meta()).await;
     Some(removed.map(|()| Action::await_change()))
 }

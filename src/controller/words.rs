@@ -33,6 +33,16 @@ pub fn unreadable(err: &ApiError, what: &str) -> Refusal {
     }
 }
 
+/// That a write has failed several times in a row, for status.
+pub fn failing(what: &str) -> Refusal {
+    Refusal {
+        reason: conditions::WRITE_FAILED,
+        message: format!(
+            "the API server fails when it is to {what}: {IN_LOG}, and this is tried again"
+        ),
+    }
+}
+
 /// That an object may not be read: a right would cure it.
 pub fn denied(words: &str, what: &str) -> String {
     format!(

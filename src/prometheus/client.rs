@@ -8,7 +8,7 @@ mod setup;
 mod skew;
 mod turns;
 
-pub use setup::{BadSource, without_credentials};
+pub use setup::{BadSource, check_url, without_credentials};
 pub use turns::{Asker, Wait};
 
 use std::borrow::Cow;

@@ -47,6 +47,7 @@ mod surge;
 mod surge_for_real;
 mod tenancy;
 mod tenancy_random;
+mod writes_fail;
 
 use std::process::ExitCode;
 
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
             page::tests(),
             demo::tests(),
             surge_for_real::tests(),
+            writes_fail::tests(),
         ]
         .into_iter()
         .flatten()

@@ -47,6 +47,15 @@ pub fn without_credentials(text: &str) -> String {
     }
 }
 
+/// Says what is wrong with a URL that no source can be asked at.
+///
+/// # Errors
+///
+/// What is wrong, without credentials.
+pub fn check_url(text: &str) -> Result<(), BadSource> {
+    base_url(text).map(drop)
+}
+
 /// The base URL, without the slash at its end.
 pub(super) fn base_url(text: &str) -> Result<Url, BadSource> {
     let refused = |why: &str| BadSource::Url {

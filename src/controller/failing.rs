@@ -1,0 +1,58 @@
+//! Writes that fail again and again, for reasons that may pass by themselves: a webhook that is down, a server
+//! that fails. Once is an accident and tried again without a word; several times in a row is how things are,
+//! and the policy is not Ready.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::apply::Applied;
+use super::words;
+use crate::plan::Refusal;
+use crate::policy::Workload;
+
+/// So many failures in a row are told of.
+const TOLD_AFTER: u32 = 3;
+
+/// The writes of one policy that fail, by workload; the flags have none.
+#[derive(Debug, Default)]
+pub struct Failing(BTreeMap<Option<Workload>, Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    /// What could not be done the last time.
+    what: String,
+    /// How often in a row.
+    times: u32,
+}
+
+impl Failing {
+    /// Takes in what came of an attempt, and gives what is to be told. What was not tried, since something
+    /// else came in between, neither counts nor is forgotten: nothing says that it would have succeeded.
+    pub fn take_in(&mut self, applied: &Applied) -> Vec<Refusal> {
+        self.0
+            .retain(|workload, _| applied.unread || applied.is_undone(workload.as_ref()));
+        let mut counted = Vec::new();
+        for (workload, what) in &applied.failed {
+            if counted.contains(&workload) {
+                continue;
+            }
+            counted.push(workload);
+            match self.0.entry(workload.clone()) {
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.what.clone_from(what);
+                    known.times = known.times.saturating_add(1);
+                }
+                Entry::Vacant(new) => {
+                    let what = what.clone();
+                    new.insert(Failure { what, times: 1 });
+                }
+            }
+        }
+        let told = self.0.values().filter(|it| it.times >= TOLD_AFTER);
+        told.map(|it| words::failing(&it.what)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
