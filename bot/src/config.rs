@@ -106,7 +106,7 @@ pub struct Config {
     #[arg(long, env = "CHATBOTLER_GRACE", default_value = "25s", value_parser = duration, value_name = "DURATION")]
     pub grace: Duration,
 
-    /// How long to go on when told to stop, not ready any more, until those who send messages know
+    /// How long to go on when told to stop, not ready any more, until all who send know
     #[arg(long, env = "CHATBOTLER_DRAIN_DELAY", value_parser = duration, value_name = "DURATION")]
     pub drain_delay: Option<Duration>,
 
