@@ -47,6 +47,8 @@ pub const NORMAL: &str = "Normal";
 pub const HOLDING: &str = "Holding";
 /// The level changed because the spec did, and it is no flap.
 pub const SPEC_CHANGED: &str = "SpecChanged";
+/// Pinned is False: the annotations are those of a pin whose time is over.
+pub const PIN_OVER: &str = "PinOver";
 /// `MetricsAvailable`: every signal that is compared can be read.
 pub const SIGNALS_KNOWN: &str = "SignalsKnown";
 /// `MetricsAvailable` again: a policy that was blind can see.
