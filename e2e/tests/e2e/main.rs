@@ -32,6 +32,7 @@ mod rights_busy;
 mod rights_namespaced;
 mod rights_people;
 mod rights_pin;
+mod rights_revoked;
 mod rivals;
 mod smoke;
 mod sources;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
             rights_people::tests(),
             rights_busy::tests(),
             rights_pin::tests(),
+            rights_revoked::tests(),
             faults_answers::tests(),
             relists::tests(),
             faults_down::tests(),
