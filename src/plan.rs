@@ -11,6 +11,7 @@ mod autoscaler;
 mod facts;
 mod flags;
 mod outcome;
+pub mod reasons;
 mod targets;
 
 pub use autoscaler::{Autoscaling, Bounds, Hpa, Kept, ScaledObject};

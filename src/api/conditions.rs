@@ -26,27 +26,19 @@ pub const QUERY_REJECTED: &str = "QueryRejected";
 pub const SOURCE_NOT_FOUND: &str = "SourceNotFound";
 /// Not Ready: the `MetricsSource` does not allow the policy's namespace.
 pub const SOURCE_NOT_ALLOWED: &str = "SourceNotAllowed";
-/// Not Ready: a `ConfigMap` of that name exists and is not this policy's.
-pub const CONFIG_MAP_NOT_OWNED: &str = "ConfigMapNotOwned";
-/// Not Ready: a workload that a level names does not exist.
-pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
-/// Not Ready: an older policy holds a workload or the flags `ConfigMap`.
-pub const TARGET_CONFLICT: &str = "TargetConflict";
-/// Not Ready: someone keeps setting a workload back.
-pub const TARGET_CONTESTED: &str = "TargetContested";
+// Not Ready: what a plan cannot carry out.
+pub use crate::plan::reasons::{
+    CONFIG_MAP_NOT_OWNED, FORBIDDEN, TARGET_CONFLICT, TARGET_CONTESTED, TARGET_NOT_FOUND,
+};
 /// Not Ready: what a workload needs cannot be read just now.
 pub const TARGET_UNREADABLE: &str = "TargetUnreadable";
 /// Not Ready: a write has failed several times in a row, for a reason that may pass by itself.
 pub const WRITE_FAILED: &str = "WriteFailed";
-/// Not Ready: the operator lacks a right.
-pub const FORBIDDEN: &str = "Forbidden";
 
 /// Degraded is False: the level is Normal.
 pub const NORMAL: &str = "Normal";
 /// Degraded still: something keeps the level from being taken back.
 pub const HOLDING: &str = "Holding";
-/// The level changed because the spec did, and it is no flap.
-pub const SPEC_CHANGED: &str = "SpecChanged";
 /// `MetricsAvailable`: every signal that is compared can be read.
 pub const SIGNALS_KNOWN: &str = "SignalsKnown";
 /// `MetricsAvailable` again: a policy that was blind can see.
@@ -55,6 +47,8 @@ pub const SIGNALS_RETURNED: &str = "SignalsReturned";
 pub const PIN_HOLDS: &str = "PinHolds";
 /// Pinned is False: there is no pin.
 pub const NO_PIN: &str = "NoPin";
+/// Pinned is False: the annotations are those of a pin whose time is over.
+pub const PIN_OVER: &str = "PinOver";
 /// Pinned is False: the pin annotations cannot be understood.
 pub const PIN_INVALID: &str = "PinInvalid";
 /// Flapping: the level went up and down too often, recovery is held.

@@ -81,7 +81,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(args.log_format, &args.log_filter).context("--log-filter cannot be used")?;
     let prometheus_url = args.prometheus_url.filter(|url| !url.is_empty());
     if let Some(url) = &prometheus_url {
-        check_url(url).context("--prometheus-url cannot be used")?;
+        check_url(url).context("--prometheus-url")?;
     }
     let config = kube::Config::infer()
         .await

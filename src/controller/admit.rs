@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::context::Context;
-use super::hand;
+use super::hand::{self, NoHold};
 use super::rebuild;
 use super::record::words;
 use super::restore::{self, Remembered};
@@ -23,8 +23,8 @@ use crate::time::Time;
 pub struct Admitted {
     /// What keeps the policy from being Ready.
     pub refusals: Vec<Refusal>,
-    /// What is wrong with the pin annotations.
-    pub pin_problem: Option<String>,
+    /// Why the pin annotations pin nothing.
+    pub pin_problem: Option<NoHold>,
     /// When the pin that holds ends.
     pub pin_ends: Option<Time>,
 }
@@ -37,8 +37,8 @@ pub fn admit(
 ) -> Admitted {
     let (key, now) = (key(object), context.now());
     let mut admitted = Admitted::default();
-    let pin = match hand::pin(&understood.policy, object.annotations()) {
-        Ok(pin) => pin.filter(|pin| pin.until > now),
+    let pin = match hand::holds(&understood.policy, object.annotations(), now) {
+        Ok(pin) => pin,
         Err(problem) => {
             admitted.pin_problem = Some(problem);
             None
@@ -92,9 +92,8 @@ pub fn hold(
         }
         standing.rest();
         let policy = Arc::clone(&standing.policy);
-        let pin = hand::pin(&policy, object.annotations());
-        let (pin, pin_problem) = match pin {
-            Ok(pin) => (pin.filter(|pin| pin.until > now), None),
+        let (pin, pin_problem) = match hand::holds(&policy, object.annotations(), now) {
+            Ok(pin) => (pin, None),
             Err(problem) => (None, Some(problem)),
         };
         standing.hand(pin.as_ref(), now);

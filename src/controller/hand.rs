@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::api::{PIN, PIN_REASON, PIN_UNTIL};
+use crate::api::{PIN, PIN_REASON, PIN_UNTIL, conditions};
 use crate::policy::{LevelNumber, Policy};
 use crate::time::Time;
 
@@ -19,9 +19,62 @@ pub struct Pin {
     pub reason: String,
 }
 
+/// A pin that does not hold: a reason of the condition Pinned, and a sentence that stays the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoHold {
+    /// The reason.
+    pub reason: &'static str,
+    /// The sentence.
+    pub message: String,
+}
+
+impl Pin {
+    /// What is pinned, until when and why. `maxLevel` holds for a pin too: then what is applied is said.
+    pub fn sentence(&self, policy: &Policy) -> String {
+        let pinned = policy.level_name(self.level);
+        let capped = match policy.max_level {
+            Some(max) if max < self.level => {
+                format!(
+                    " (maxLevel holds it at {}, which is applied)",
+                    policy.level_name(max)
+                )
+            }
+            _ => String::new(),
+        };
+        let why = match self.reason.as_str() {
+            "" => String::new(),
+            why => format!(": {why}"),
+        };
+        format!("pinned to {pinned}{capped} until {}{why}", self.until)
+    }
+}
+
+/// The pin that holds now, or why there is none although there are annotations of one.
+pub fn holds(
+    policy: &Policy,
+    annotations: &BTreeMap<String, String>,
+    now: Time,
+) -> Result<Option<Pin>, NoHold> {
+    match pin(policy, annotations) {
+        Ok(Some(pin)) if pin.until <= now => Err(NoHold {
+            reason: conditions::PIN_OVER,
+            message: format!(
+                "{PIN_UNTIL}: {} is over: write a later time, in UTC or with its offset, or take the \
+                 annotations out",
+                pin.until
+            ),
+        }),
+        Ok(pin) => Ok(pin),
+        Err(message) => Err(NoHold {
+            reason: conditions::PIN_INVALID,
+            message,
+        }),
+    }
+}
+
 /// Reads the annotations: no pin, a pin (which may be over already), or a sentence that says what is
 /// wrong with it and what to write.
-pub fn pin(policy: &Policy, annotations: &BTreeMap<String, String>) -> Result<Option<Pin>, String> {
+fn pin(policy: &Policy, annotations: &BTreeMap<String, String>) -> Result<Option<Pin>, String> {
     let Some(name) = annotations.get(PIN) else {
         return Ok(None);
     };

@@ -290,7 +290,7 @@ async fn settle(
             refusals: &refusals,
             pending: applied.retry.is_some(),
             generation: object.metadata.generation.unwrap_or_default(),
-            pin_problem: admitted.pin_problem.as_deref(),
+            pin_problem: admitted.pin_problem.as_ref(),
         };
         let ready = refusals.is_empty() && applied.retry.is_none();
         gauges::set(context, key, standing, ready);

@@ -7,6 +7,7 @@ use kube::api::Api;
 use super::apply::post_params;
 use super::context::Context;
 use super::error::{ApiError, call};
+use super::hand::NoHold;
 use super::record::{Entry, Record};
 use super::standing::Standing;
 use crate::api::conditions::{self as c, cut, set_condition};
@@ -27,8 +28,8 @@ pub struct Outcome<'a> {
     pub pending: bool,
     /// The generation of the object that all this is about.
     pub generation: i64,
-    /// The pin annotations cannot be understood: a sentence.
-    pub pin_problem: Option<&'a str>,
+    /// Why the pin annotations pin nothing.
+    pub pin_problem: Option<&'a NoHold>,
 }
 
 /// The status of a policy that stands somewhere. With no outcome yet it says what is about to be done:
@@ -171,16 +172,8 @@ fn set_others(
         ),
     }
     match (&record.pin, outcome.pin_problem) {
-        (Some(pin), _) => {
-            let message = format!(
-                "pinned to {} until {}: {}",
-                policy.level_name(pin.level),
-                pin.until,
-                pin.reason
-            );
-            set(c::PINNED, true, c::PIN_HOLDS, &message);
-        }
-        (None, Some(problem)) => set(c::PINNED, false, c::PIN_INVALID, problem),
+        (Some(pin), _) => set(c::PINNED, true, c::PIN_HOLDS, &pin.sentence(policy)),
+        (None, Some(problem)) => set(c::PINNED, false, problem.reason, &problem.message),
         (None, None) => set(c::PINNED, false, c::NO_PIN, "no pin holds"),
     }
     if standing.memory.damping.held_since.is_some() {

@@ -313,12 +313,7 @@ impl Standing {
                 self.memory.pin(pin.level);
                 self.record
                     .moved(&self.policy, &self.memory, now, words::PINNED, "pin");
-                let note = format!(
-                    "pinned to {} until {}: {}",
-                    self.policy.level_name(pin.level),
-                    pin.until,
-                    pin.reason
-                );
+                let note = pin.sentence(&self.policy);
                 self.notice(false, words::PINNED, "Pin", note);
             }
             (None, Some(level)) => {

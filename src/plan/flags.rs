@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Plan, Published, Refusal, Situation, Wanted, Write};
+use super::{Plan, Published, Refusal, Situation, Wanted, Write, reasons};
 use crate::flags::{Flags, content_hash, next_epoch};
 use crate::policy::{LevelNumber, NORMAL};
 
@@ -135,7 +135,7 @@ fn write(found: &FoundMap, data: BTreeMap<String, String>, release: bool) -> Wri
 
 fn not_owned(name: &str, whose: &str) -> Refusal {
     Refusal {
-        reason: "ConfigMapNotOwned",
+        reason: reasons::CONFIG_MAP_NOT_OWNED,
         message: format!(
             "the ConfigMap {name} {whose}: name another in spec.flags.configMap, or delete that one"
         ),
@@ -144,14 +144,14 @@ fn not_owned(name: &str, whose: &str) -> Refusal {
 
 fn forbidden(words: &str) -> Refusal {
     Refusal {
-        reason: "Forbidden",
+        reason: reasons::FORBIDDEN,
         message: words.to_owned(),
     }
 }
 
 fn held(name: &str, holder: &str) -> Refusal {
     Refusal {
-        reason: "TargetConflict",
+        reason: reasons::TARGET_CONFLICT,
         message: format!(
             "the ConfigMap {name} is held by the policy {holder}, which was there first: \
              name another in spec.flags.configMap"

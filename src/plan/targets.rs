@@ -4,7 +4,7 @@
 use super::autoscaler::{self, Holder, UNNAMED};
 use super::{
     Baseline, Bounds, CONTEST_LIMIT, CONTEST_WINDOW_SECS, Found, Kept, Owner, Part, Plan, Refusal,
-    SetBack, Situation, Target, Wanted, Write,
+    SetBack, Situation, Target, Wanted, Write, reasons,
 };
 use crate::policy::{Replicas, Workload};
 use crate::time::Span;
@@ -76,7 +76,7 @@ fn plan_absent(
     if let Wanted::Level { .. } = situation.wanted {
         let Workload { kind, name } = &target.workload;
         plan.refusals.push(Refusal {
-            reason: "TargetNotFound",
+            reason: reasons::TARGET_NOT_FOUND,
             message: format!("there is no {kind} {name} in this namespace: create it, or take it out of spec.levels"),
         });
     }
@@ -304,7 +304,7 @@ fn leave_alone(
         Some(kept) => ("its replicas or its autoscaler", kept.fields()),
     };
     plan.refusals.push(Refusal {
-        reason: "TargetContested",
+        reason: reasons::TARGET_CONTESTED,
         message: format!(
             "{kind} {name} is left alone: {by} keeps setting {what} back. \
              Let it ignore {field}, or take the target out of spec.levels"
@@ -327,7 +327,7 @@ impl Plan {
 fn conflict(target: &Target, holder: &str) -> Refusal {
     let Workload { kind, name } = &target.workload;
     Refusal {
-        reason: "TargetConflict",
+        reason: reasons::TARGET_CONFLICT,
         message: format!(
             "{kind} {name} is held by the policy {holder}, which was there first: \
              name it in one policy only"
@@ -341,7 +341,7 @@ fn unclear(target: &Target) -> Refusal {
     }
     let Workload { kind, name } = &target.workload;
     Refusal {
-        reason: "TargetContested",
+        reason: reasons::TARGET_CONTESTED,
         message: format!(
             "{kind} {name} is left as it is: {} scale it, and each keeps to its own bounds while \
              neither follows its metrics. Keep one of them, or take the target out of spec.levels",

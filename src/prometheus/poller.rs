@@ -225,11 +225,6 @@ impl PollerHandle {
         self.commands.strong_count() > 1
     }
 
-    /// How far the source's clock is ahead of ours, to about a second; `None` before it told.
-    pub fn clock_skew(&self) -> Option<Span> {
-        self.client.clock_skew()
-    }
-
     fn tell(&self, command: Command) {
         // an error says that the poller has ended, as it does with its receiver
         let _ = self.commands.send(command);

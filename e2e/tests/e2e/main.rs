@@ -35,6 +35,7 @@ mod rights_busy;
 mod rights_namespaced;
 mod rights_people;
 mod rights_pin;
+mod rights_revoked;
 mod rivals;
 mod smoke;
 mod sources;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
             rights_people::tests(),
             rights_busy::tests(),
             rights_pin::tests(),
+            rights_revoked::tests(),
             faults_answers::tests(),
             relists::tests(),
             faults_down::tests(),

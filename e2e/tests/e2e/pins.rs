@@ -113,7 +113,7 @@ async fn while_paused(ctx: Ctx) -> Result<()> {
     await_reason(&ctx, "bot", "Pinned", ("True", "PinHolds")).await?;
     ensure!(flag(&ctx, "bot", "animations").await? == "false");
     // it ends, and nothing is decided: the level stays as it was pinned
-    let status = await_reason(&ctx, "bot", "Pinned", ("False", "NoPin")).await?;
+    let status = await_reason(&ctx, "bot", "Pinned", ("False", "PinOver")).await?;
     ensure!(
         status.level == 1 && status.desired_level == 1,
         "{status:#?}"

@@ -7,6 +7,34 @@ fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn a_pin_whose_time_is_over_is_said_to_be_over() {
+    let policy = policy(&["any a>10", "any a>20"]);
+    let pinned = annotations(&[(PIN, "rung-1"), (PIN_UNTIL, "2026-01-31T19:00:00+01:00")]);
+    let end: Time = "2026-01-31T18:00:00Z".parse::<Timestamp>().unwrap().into();
+    let before = end - crate::time::Span::from_secs(1);
+    assert!(holds(&policy, &pinned, before).unwrap().is_some());
+    let over = holds(&policy, &pinned, end).unwrap_err();
+    assert_eq!(over.reason, conditions::PIN_OVER);
+    assert!(
+        over.message.contains("2026-01-31T18:00:00Z is over"),
+        "{over:?}"
+    );
+    assert_eq!(holds(&policy, &annotations(&[]), end), Ok(None));
+}
+
+#[test]
+fn a_pin_above_the_highest_level_says_what_is_applied() {
+    let mut policy = policy(&["any a>10", "any a>20"]);
+    let pinned = annotations(&[(PIN, "rung-2"), (PIN_UNTIL, "2026-01-31T18:00:00Z")]);
+    let pin = pin(&policy, &pinned).unwrap().expect("a pin");
+    let says = "pinned to rung-2 until 2026-01-31T18:00:00Z";
+    assert_eq!(pin.sentence(&policy), says);
+    policy.max_level = Some(1);
+    let capped = pin.sentence(&policy);
+    assert!(capped.contains("maxLevel holds it at rung-1"), "{capped}");
+}
+
+#[test]
 fn a_pin_is_read_from_its_annotations() {
     let policy = policy(&["any a>10", "any a>20"]);
     let until = (PIN_UNTIL, "2026-01-31T18:00:00Z");
