@@ -14,7 +14,7 @@ use super::standing::Notice;
 use super::understand::{Understood, key, understand};
 use super::watches::Guarded;
 use super::{admit, events, finalizer, former, gauges, release, takeover, verify};
-use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, conditions};
+use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, MAX_SENTENCE, conditions};
 use crate::plan::{Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy, Workload};
 use crate::prometheus::poller::PolicyKey;
@@ -187,7 +187,8 @@ fn make_plan(
     observed: &Observed,
 ) -> Option<Plan> {
     context.standings.with(key, |standing| {
-        let reason = standing.record.cause();
+        // a pin's reason is of any length, and all the bot's pods read it
+        let reason = conditions::cut(&standing.record.cause(), MAX_SENTENCE).to_owned();
         let wanted = if policy.mode == Mode::DryRun {
             Wanted::HandBack
         } else {
