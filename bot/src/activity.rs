@@ -187,6 +187,7 @@ mod tests {
 
     fn message(guild: &str, person: &str) -> Message {
         Message {
+            own_way: false,
             id: "1".to_owned(),
             door: Door::Discord,
             place: Place {

@@ -37,6 +37,7 @@ pub(crate) fn cleaned(typed: &Message) -> Message {
         name => name,
     };
     Message {
+        own_way: false,
         id: typed.id.clone(),
         door: typed.door,
         place: typed.place.clone(),

@@ -15,6 +15,10 @@ pub(crate) struct Message {
     pub(crate) author: Author,
     /// As it was typed.
     pub(crate) text: String,
+    /// The door answers it in a way that only it knows and maybe only one person sees, as a slash command: no other
+    /// process says its answer elsewhere.
+    #[serde(default)]
+    pub(crate) own_way: bool,
 }
 
 /// How people reach the bot.

@@ -29,8 +29,11 @@ impl Failing {
     /// Takes in what came of an attempt, and gives what is to be told. What was not tried, since something
     /// else came in between, neither counts nor is forgotten: nothing says that it would have succeeded.
     pub fn take_in(&mut self, applied: &Applied) -> Vec<Refusal> {
-        self.0
-            .retain(|workload, _| applied.unread || applied.is_undone(workload.as_ref()));
+        let done = |workload: &Workload| applied.moved.iter().any(|(moved, _)| moved == workload);
+        self.0.retain(|workload, _| {
+            let workload = workload.as_ref();
+            applied.is_undone(workload) || applied.unread && !workload.is_some_and(done)
+        });
         let mut counted = Vec::new();
         for (workload, what) in &applied.failed {
             if counted.contains(&workload) {

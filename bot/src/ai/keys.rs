@@ -142,9 +142,12 @@ impl Keys {
                 (now + millis(pause), KeyState::Refused)
             }
         };
+        let counted = matches!(verdict, Verdict::Spent(_));
+        if let Some(same) = standing.rest.as_mut().filter(|rest| rest.until == until) {
+            same.counted &= counted; // what the API says itself, no count of ours takes back
+        }
         // what is learned late never shortens a rest
         if rest.is_none_or(|rest| rest.until < until) {
-            let counted = matches!(verdict, Verdict::Spent(_));
             standing.rest = Some(Rest {
                 since: now,
                 until,

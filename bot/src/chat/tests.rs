@@ -39,6 +39,7 @@ async fn chat(options: &[&str]) -> (Chat, Registry) {
 
 fn said(user: &str, text: &str) -> Message {
     Message {
+        own_way: false,
         id: "1".to_owned(),
         door: Door::Discord,
         place: Where {
@@ -244,6 +245,7 @@ async fn why_the_model_did_not_answer_a_request_can_be_found() {
     let (chat, _registry) = chat(&["--ai-url=http://127.0.0.1:9/v1", "--ai-model=m"]).await;
     chat.services.store.pretend(false);
     let message = Message {
+        own_way: false,
         id: "77".to_owned(),
         ..said("", "hello")
     };

@@ -74,6 +74,7 @@ fn message(posted: &Posted, ears: &Ears<'_>, text: String) -> Message {
     let roles = member.map_or(&[][..], |member| &member.roles);
     let nick = member.and_then(|member| member.nick.as_deref());
     Message {
+        own_way: false,
         id: posted.id.to_string(),
         door: Door::Discord,
         place: Place {

@@ -62,7 +62,11 @@ fn waits() -> impl Iterator<Item = Duration> {
 }
 
 fn may_have_been_heard(error: &CallError) -> bool {
-    matches!(error, CallError::Deadline | CallError::Fault(_))
+    match error {
+        CallError::Deadline => true,
+        CallError::Fault(fault) => !fault.unsent,
+        _ => false,
+    }
 }
 
 fn asked_to_wait(error: &CallError) -> Duration {

@@ -8,6 +8,7 @@ use twilight_gateway::queue::InMemoryQueue;
 use twilight_gateway::{
     CloseFrame, Config, ConfigBuilder, Event, EventTypeFlags, Session as GatewaySession, Shard,
     ShardId, StreamExt as _,
+    error::{ReceiveMessageError, ReceiveMessageErrorType},
 };
 use twilight_model::gateway::CloseCode;
 use twilight_model::gateway::payload::incoming::Ready;
@@ -68,9 +69,7 @@ pub(super) async fn follow(
                 }
             }
             Some(Err(error)) => {
-                door.metrics.event(Kind::Broken);
-                // its text may hold a message
-                tracing::warn!(kind = %error, "the gateway said what nobody understands");
+                unheard(&door, &error);
             }
             None => return session.last_close.and_then(closed).map_or(Ok(()), Err),
         }
@@ -87,6 +86,15 @@ pub(super) async fn follow(
     };
     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     Ok(())
+}
+
+/// Never with the error's own text: it holds all that was said, word by word.
+fn unheard(door: &Door, error: &ReceiveMessageError) {
+    if matches!(error.kind(), ReceiveMessageErrorType::Reconnect) {
+        return tracing::warn!("the gateway cannot be reached; it is tried again");
+    }
+    door.metrics.event(Kind::Broken);
+    tracing::warn!("the gateway said what nobody understands");
 }
 
 /// How one shard stands.

@@ -110,6 +110,7 @@ fn asked(interaction: &Interaction, text: String, moderators: &[u64]) -> Option<
     let roles = member.map_or(&[][..], |member| &member.roles);
     let nick = member.and_then(|member| member.nick.as_deref());
     Some(Message {
+        own_way: true,
         id: interaction.id.to_string(),
         door: Doors::Discord,
         place: place(interaction),

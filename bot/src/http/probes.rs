@@ -86,6 +86,7 @@ async fn check(State(app): State<Arc<App>>) -> Response {
         return respond(*outcome, reply.clone());
     }
     let message = Message {
+        own_way: false,
         id: new_id(),
         door: Door::Check,
         place: Place::default(),

@@ -64,6 +64,7 @@ pub(super) async fn chat(
         Err(refusal) => return *refusal,
     };
     let message = Message {
+        own_way: false,
         id: new_id(),
         door: Door::Api,
         place: Place {
@@ -114,6 +115,7 @@ pub(super) fn of_page(session: &Session, id: &str, moderator: bool, text: String
     };
     let name = if moderator { "dear moderator" } else { GUEST };
     Message {
+        own_way: false,
         id,
         door: Door::Page,
         place: Place {

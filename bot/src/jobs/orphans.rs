@@ -84,7 +84,8 @@ impl Orphans {
     async fn deliver(&self, orphan: Orphan) -> Option<Adopted> {
         let Orphan { message, text } = orphan;
         let door = self.doors.iter().find(|(door, _)| *door == message.door);
-        let Some((door, way)) = door.filter(|_| !message.author.id.is_empty()) else {
+        let reachable = !message.author.id.is_empty() && !message.own_way;
+        let Some((door, way)) = door.filter(|_| reachable) else {
             return Some(Adopted::Nobody);
         };
         let _held = self.at_hand.take(*door, &message.id)?;

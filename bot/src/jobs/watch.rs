@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
 use brownout::policy::Tier;
+use tokio::time::Instant;
 
 use super::metrics::TIERS;
 use super::queue::{Queue, STREAM, subject};
@@ -12,14 +13,20 @@ use super::wire::Job;
 use crate::store::now_ms;
 
 const WATCH: Duration = Duration::from_secs(1);
+/// A server that was down when the queue was made may be back.
+const AGAIN: Duration = Duration::from_secs(30);
 
 impl Queue {
     /// Makes the queue where it is not there, and follows how much waits, for ever. Also where there are no
     /// workers: their number may depend on it.
     pub(crate) async fn watch(&self) {
         let mut consumers = Vec::new();
+        // when to bring the queue up to its options once more, where that has failed
+        let mut owed: Option<Instant> = None;
         loop {
-            if consumers.is_empty() && self.is_connected() {
+            let due = owed.is_some_and(|at| at <= Instant::now());
+            if self.is_connected() && (consumers.is_empty() || due) {
+                owed = (!self.is_declared().await).then(|| Instant::now() + AGAIN);
                 match self.consumers().await {
                     Ok(all) => consumers = all,
                     Err(error) => tracing::warn!(%error, "the queue is not there yet"),
@@ -41,11 +48,16 @@ impl Queue {
         }
     }
 
-    async fn consumers(&self) -> Result<Vec<(Tier, PullConsumer)>, async_nats::Error> {
-        if let Err(error) = self.declare().await {
+    async fn is_declared(&self) -> bool {
+        let declared = self.declare().await;
+        if let Err(error) = &declared {
             // too few servers for its replicas, maybe: one that is there already still works
-            tracing::warn!(%error, "the queue could not be brought up to its options");
+            tracing::warn!(%error, again = ?AGAIN, "the queue could not be brought up to its options");
         }
+        declared.is_ok()
+    }
+
+    async fn consumers(&self) -> Result<Vec<(Tier, PullConsumer)>, async_nats::Error> {
         let mut all = Vec::with_capacity(TIERS.len());
         for tier in TIERS {
             all.push((tier, self.declare_consumer(tier).await?));

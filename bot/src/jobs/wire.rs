@@ -132,6 +132,7 @@ mod tests {
     fn job(feature: Feature) -> Job {
         Job {
             message: Message {
+                own_way: false,
                 id: "m1".to_owned(),
                 door: Door::Api,
                 place: Place::default(),

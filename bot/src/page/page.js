@@ -164,7 +164,7 @@ const tryNow = follow({
   status: show,
   away,
   said: ({ id, text }) => {
-    if (!known(id)) say({ who: 'bot', text, id, kinds: ['unasked'], note: 'A reminder' });
+    if (!known(id)) say({ who: 'bot', text, id, kinds: ['unasked'], note: id.endsWith('/answer') ? 'Your answer' : 'A reminder' });
   },
 });
 byId('try-now').addEventListener('click', tryNow);

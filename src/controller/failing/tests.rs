@@ -1,6 +1,8 @@
 use super::*;
 use crate::api::conditions;
 use crate::controller::error::ApiError;
+use crate::controller::scaling::Moved;
+use crate::controller::standing::Written;
 use crate::policy::WorkloadKind;
 
 fn worker() -> Workload {
@@ -89,4 +91,23 @@ fn one_that_succeeds_is_forgotten_while_another_goes_on_failing() {
         words.len() == 1 && words[0].contains("write the flags"),
         "{words:?}"
     );
+}
+
+#[test]
+fn what_was_written_at_last_is_forgotten_whatever_else_could_not_be_read() {
+    let mut failing = Failing::default();
+    let fails = attempt(&[(Some(worker()), "scale the worker")]);
+    for _ in 0..3 {
+        told(&mut failing, &fails);
+    }
+    let moved = Moved::Scaled(Written {
+        resource_version: "2".to_owned(),
+        replicas: 1,
+    });
+    let written = Applied {
+        unread: true,
+        moved: vec![(worker(), moved)],
+        ..Applied::default()
+    };
+    assert!(told(&mut failing, &written).is_empty());
 }

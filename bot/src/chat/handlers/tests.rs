@@ -82,6 +82,7 @@ async fn say(
     reduced: &[&str],
 ) -> String {
     let message = Message {
+        own_way: false,
         id: crate::message::new_id(),
         door,
         place: Place {

@@ -25,6 +25,7 @@ async fn gateway(registry: &mut Registry) -> Gateway {
 
 fn message() -> Message {
     Message {
+        own_way: false,
         id: "m".to_owned(),
         door: Door::Api,
         place: Place::default(),

@@ -32,6 +32,7 @@ impl Deliver for Says {
 fn offer(door: Door, id: &str) -> Message {
     let orphan = Orphan {
         message: crate::message::Message {
+            own_way: false,
             id: id.to_owned(),
             door,
             place: Place::default(),
@@ -84,4 +85,22 @@ async fn an_answer_that_hangs_delays_no_other() {
     let text = render(&registry).unwrap();
     assert!(text.contains("bot_jobs_adopted_total 2"), "{text}");
     adopting.abort();
+}
+
+#[tokio::test]
+async fn what_has_a_way_of_its_own_is_said_by_nobody_else() {
+    let (said, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let doors: Vec<(Door, Arc<dyn Deliver>)> = vec![(Door::Discord, Arc::new(Says(said)))];
+    let client = async_nats::ConnectOptions::new().retry_on_initial_connect();
+    let client = client.connect("nats://127.0.0.1:9").await.unwrap();
+    let metrics = Arc::new(JobsMetrics::new(&mut Registry::default()));
+    let orphans = Orphans::new(client, doors, metrics);
+    let mut orphan: Orphan =
+        serde_json::from_slice(&offer(Door::Discord, "slash").payload).unwrap();
+    orphan.message.own_way = true;
+    assert!(matches!(
+        orphans.deliver(orphan).await,
+        Some(Adopted::Nobody)
+    ));
+    assert!(hears.try_recv().is_err());
 }

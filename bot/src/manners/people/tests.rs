@@ -5,6 +5,7 @@ use crate::message::{Author, Door, Place};
 
 fn message(user: &str, channel: &str) -> Message {
     Message {
+        own_way: false,
         id: "1".to_owned(),
         door: Door::Discord,
         place: Place {
