@@ -122,12 +122,12 @@ impl<'a> Session<'a> {
         self.progress = progress;
     }
 
-    fn began(&mut self, ready: Ready, sequence: Option<u64>) {
+    fn began(&mut self, ready: Ready, sequence: u64) {
         let mark = Bookmark {
             bot: ready.user.id.to_string(),
             session: ready.session_id,
             resume_url: ready.resume_gateway_url,
-            sequence: sequence.unwrap_or(1),
+            sequence,
         };
         let _ = self.door.me.set(ready.user.id); // the same with every session
         let (shard, shards) = (self.id.number(), self.id.total());
@@ -154,9 +154,8 @@ impl<'a> Session<'a> {
 
     fn on(&mut self, event: Event, latency: Option<Duration>, sequence: Option<u64>) {
         let metrics = &self.door.metrics;
-        if let Some(sequence) = sequence.filter(|_| !matches!(event, Event::Ready(_))) {
-            self.progress.hear(sequence);
-        }
+        // without a session nothing comes that is begun
+        let sequence = sequence.unwrap_or_default();
         match event {
             Event::GatewayHello(_) => {
                 self.replaying = true;
@@ -178,12 +177,12 @@ impl<'a> Session<'a> {
             }
             Event::MessageCreate(said) => {
                 metrics.event(Kind::Message);
-                self.door.message(&said, &self.progress);
+                self.door.message(&said, sequence, &self.progress);
             }
             Event::InteractionCreate(used) => {
                 metrics.event(Kind::Interaction);
                 self.door
-                    .interaction(used.0, self.replaying, &self.progress);
+                    .interaction(used.0, self.replaying, sequence, &self.progress);
             }
             Event::GatewayReconnect => {
                 metrics.event(Kind::Reconnect);
@@ -213,6 +212,8 @@ impl<'a> Session<'a> {
             }
             _ => {}
         }
+        // only now: how far it is may be written at any moment, and what is to be answered has to be begun by then
+        self.progress.hear(sequence);
     }
 
     fn set_connected(&mut self, connected: bool) {

@@ -19,10 +19,8 @@ async fn the_next_process_goes_on_below_what_is_not_finished() {
     let first = of(&store, "first");
     assert!(first.restore(0, 1).await.is_none());
     let progress = first.began(0, 1, mark("s", 1));
-    progress.hear(4);
-    let slow = progress.begin();
-    progress.hear(8);
-    drop(progress.begin());
+    let slow = progress.begin(4);
+    drop(progress.begin(8));
     slow.leave();
     first.leave().await;
     let (found, progress) = of(&store, "second").restore(0, 1).await.unwrap();
