@@ -70,9 +70,15 @@ impl Sessions {
     }
 
     /// The session that a process before this one has left of a shard. One that ended without a word is
-    /// waited for, until it is certain that it is gone.
-    pub(super) async fn restore(&self, shard: u32, shards: u32) -> Option<(Bookmark, Progress)> {
-        match self.try_restore(self.part(shard, shards)).await {
+    /// waited for, until it is certain that it is gone. What belongs to any other bot than `me` is left alone: two
+    /// applications may share a database, and a token may be changed for that of another one.
+    pub(super) async fn restore(
+        &self,
+        shard: u32,
+        shards: u32,
+        me: &str,
+    ) -> Option<(Bookmark, Progress)> {
+        match self.try_restore(self.part(shard, shards), me).await {
             Ok(restored) => restored,
             Err(error) => {
                 tracing::warn!(%error, "no session can be taken over");
@@ -81,12 +87,17 @@ impl Sessions {
         }
     }
 
-    async fn try_restore(&self, part: Part) -> Result<Option<(Bookmark, Progress)>, StoreError> {
+    async fn try_restore(
+        &self,
+        part: Part,
+        me: &str,
+    ) -> Result<Option<(Bookmark, Progress)>, StoreError> {
         let mut first_seen = HashMap::new();
         loop {
             let now = now_ms();
             let stale = now.saturating_sub(millis(STALE));
-            let kept = self.store.kept_sessions(part, stale).await?;
+            let mut kept = self.store.kept_sessions(part, stale).await?;
+            kept.retain(|kept| kept.mark.bot == me);
             match choose(&kept, &mut first_seen, now) {
                 Choice::Fresh => return Ok(None),
                 Choice::Wait(until) => {

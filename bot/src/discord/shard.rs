@@ -36,7 +36,9 @@ pub(super) async fn follow(
     door: Arc<Door>,
     stop: CancellationToken,
 ) -> Result<(), DiscordError> {
-    let restoring = door.sessions.restore(id.number(), id.total());
+    // who does not know that fits no session
+    let me = door.me.get().map(ToString::to_string).unwrap_or_default();
+    let restoring = door.sessions.restore(id.number(), id.total(), &me);
     let Some(restored) = stop.run_until_cancelled(restoring).await else {
         return Ok(());
     };
@@ -44,7 +46,7 @@ pub(super) async fn follow(
     let mut shard = match restored {
         Some((mark, progress)) => {
             tracing::info!(shard = id.number(), "going on with a session that was left");
-            session.restored(&mark, progress);
+            session.progress = progress;
             let config = ConfigBuilder::from(config)
                 .session(GatewaySession::new(mark.sequence, mark.session))
                 .resume_url(mark.resume_url);
@@ -114,14 +116,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// It goes on where a process before this one has stopped.
-    fn restored(&mut self, mark: &Bookmark, progress: Progress) {
-        if let Ok(me) = mark.bot.parse() {
-            let _ = self.door.me.set(me); // the same with every session
-        }
-        self.progress = progress;
-    }
-
     fn began(&mut self, ready: Ready, sequence: u64) {
         let mark = Bookmark {
             bot: ready.user.id.to_string(),
@@ -129,7 +123,6 @@ impl<'a> Session<'a> {
             resume_url: ready.resume_gateway_url,
             sequence,
         };
-        let _ = self.door.me.set(ready.user.id); // the same with every session
         let (shard, shards) = (self.id.number(), self.id.total());
         self.progress = self.door.sessions.began(shard, shards, mark);
     }
