@@ -166,6 +166,7 @@ impl<'a> Session<'a> {
             Event::Resumed => {
                 metrics.event(Kind::Resumed);
                 self.replaying = false;
+                self.door.sessions.resumed(self.id.number());
                 self.set_connected(true);
             }
             Event::MessageCreate(said) => {

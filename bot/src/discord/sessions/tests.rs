@@ -1,3 +1,5 @@
+use futures::FutureExt as _;
+
 use super::*;
 
 const ME: &str = "7";
@@ -59,4 +61,33 @@ async fn without_a_database_there_is_a_new_session() {
     store.pretend(true);
     sessions.leave().await;
     assert!(of(&store, "second").restore(0, 1, ME).await.is_some());
+}
+
+#[tokio::test]
+async fn a_shard_that_is_begun_anew_goes_on_with_its_session_once_in_a_row() {
+    let store = Store::of("sqlite::memory:").await.unwrap();
+    let sessions = of(&store, "first");
+    let progress = sessions.began(0, 1, mark("s", 1));
+    sessions.leave().await;
+    let slow = progress.begin(4);
+    progress.hear(8);
+    for _ in 0..2 {
+        // its own lease is not waited for
+        let again = sessions.restore(0, 1, ME).now_or_never().flatten();
+        let (found, same) = again.unwrap();
+        assert_eq!(found, mark("s", 3));
+        same.hear(9);
+        sessions.resumed(0);
+    }
+    drop(slow);
+    assert_eq!(progress.finished(), 9, "it is the same one");
+    assert!(sessions.restore(0, 1, ME).await.is_some());
+    // it has ended again, and Discord has said nothing in between
+    assert!(sessions.restore(0, 1, ME).await.is_none());
+    sessions.leave().await;
+    assert!(of(&store, "second").restore(0, 1, ME).await.is_none());
+    sessions.began(0, 1, mark("t", 1));
+    assert!(sessions.restore(0, 1, ME).await.is_some());
+    sessions.lost(0);
+    assert!(sessions.restore(0, 1, ME).await.is_none());
 }
