@@ -116,7 +116,7 @@ struct Door {
     api: Arc<Api>,
     chat: Arc<Chat>,
     metrics: DiscordMetrics,
-    /// Ourselves, once a session or the API has told.
+    /// Ourselves, known before there is a session.
     me: Arc<OnceLock<Id<UserMarker>>>,
     /// What this process has heard; `once` knows of the others.
     seen: Mutex<Recent<u64, ()>>,

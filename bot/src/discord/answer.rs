@@ -32,7 +32,7 @@ impl Door {
     }
 
     /// A message somewhere; it may be for the bot.
-    pub(super) fn message(self: &Arc<Self>, said: &Said, progress: &Progress) {
+    pub(super) fn message(self: &Arc<Self>, said: &Said, sequence: u64, progress: &Progress) {
         let Some(&me) = self.me.get() else { return };
         if !self.first_time(said.id.get()) {
             return;
@@ -47,12 +47,12 @@ impl Door {
         match hear(said, &ears) {
             Heard::Nothing => {}
             Heard::Spoken(message) => {
-                let ticket = progress.begin();
+                let ticket = progress.begin(sequence);
                 self.tasks
                     .spawn(async move { door.answer(message, channel, ticket).await });
             }
             Heard::Perhaps(message) => {
-                let ticket = progress.begin();
+                let ticket = progress.begin(sequence);
                 self.tasks.spawn(async move {
                     if let Kind::Thread { mine: true, .. } = door.kind(channel).await {
                         door.answer(message, channel, ticket).await;

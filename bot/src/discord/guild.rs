@@ -38,7 +38,7 @@ const POWERFUL: Permissions = Permissions::ADMINISTRATOR
 
 pub(super) struct DiscordGuild {
     api: Arc<Api>,
-    /// Known where there was a session; whoever only acts there asks.
+    /// Known where there is a door; whoever only acts there asks.
     me: Arc<OnceLock<Id<UserMarker>>>,
     /// The roles that make a moderator of the bot's.
     moderators: Vec<u64>,

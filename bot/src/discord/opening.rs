@@ -1,4 +1,4 @@
-//! What comes before the first session: where the gateway is, whom to invite, which commands there are.
+//! What comes before the first session: where the gateway is, who we are, whom to invite, which commands there are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,12 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use super::calls::GatewayInfo;
 use super::{ApiError, DiscordError, Door, rights, slash};
 
-/// Asks where the gateway is, says how to invite the bot, and sees to its commands. A Discord that is down
+/// Asks where the gateway is and who we are, says how to invite the bot, and sees to its commands. A Discord that is down
 /// at our start is waited for: the other doors are open.
 pub(super) async fn introduce(door: &Arc<Door>) -> Result<GatewayInfo, DiscordError> {
     let info = patiently(|| door.api.gateway()).await?;
+    let me = patiently(|| door.api.me()).await?;
+    let _ = door.me.set(me); // whoever was quicker was told the same
     let application = match door.config.application_id {
         Some(id) => id,
         None => patiently(|| door.api.application()).await?,

@@ -21,17 +21,17 @@ impl Progress {
         progress
     }
 
-    /// Everything up to here has come.
+    /// Everything up to here has come, and what is to be done of it is begun.
     pub(super) fn hear(&self, sequence: u64) {
         let mut marks = self.marks();
         marks.heard = marks.heard.max(sequence);
     }
 
-    /// What came last is begun.
-    pub(super) fn begin(&self) -> Ticket {
+    /// What has just come is begun. That it has come is said in the same step: at no moment does it count as finished.
+    pub(super) fn begin(&self, sequence: u64) -> Ticket {
         let mut marks = self.marks();
-        let sequence = marks.heard;
         marks.open.insert(sequence);
+        marks.heard = marks.heard.max(sequence);
         Ticket {
             progress: self.clone(),
             sequence,
@@ -83,20 +83,28 @@ mod tests {
     #[test]
     fn the_oldest_that_is_not_finished_holds_the_mark() {
         let progress = Progress::from(5);
-        progress.hear(6);
-        let first = progress.begin();
-        progress.hear(7);
-        let second = progress.begin();
+        let first = progress.begin(6);
+        let second = progress.begin(7);
         progress.hear(9);
         assert_eq!(progress.finished(), 5);
         drop(second);
         assert_eq!(progress.finished(), 5);
         drop(first);
         assert_eq!(progress.finished(), 9);
-        progress.hear(10);
-        let left = progress.begin();
+        let left = progress.begin(10);
         progress.hear(11);
         left.leave();
+        assert_eq!(progress.finished(), 9);
+    }
+
+    #[test]
+    fn what_is_begun_is_never_finished_before() {
+        let progress = Progress::from(5);
+        let slow = progress.begin(9);
+        assert_eq!(progress.finished(), 8);
+        progress.hear(9);
+        assert_eq!(progress.finished(), 8);
+        drop(slow);
         assert_eq!(progress.finished(), 9);
     }
 
@@ -108,8 +116,7 @@ mod tests {
             for (begins, which) in steps {
                 if begins {
                     sequence += 1;
-                    progress.hear(sequence);
-                    open.push(progress.begin());
+                    open.push(progress.begin(sequence));
                 } else if which < open.len() {
                     drop(open.remove(which));
                 }

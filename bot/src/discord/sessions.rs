@@ -47,6 +47,8 @@ struct Followed {
     mark: Bookmark,
     progress: Progress,
     saved: Option<Bookmark>,
+    /// Its shard has ended and been begun anew with it, and Discord has not said yet that it goes on.
+    tried_again: bool,
 }
 
 impl Followed {
@@ -69,10 +71,21 @@ impl Sessions {
         }
     }
 
-    /// The session that a process before this one has left of a shard. One that ended without a word is
-    /// waited for, until it is certain that it is gone.
-    pub(super) async fn restore(&self, shard: u32, shards: u32) -> Option<(Bookmark, Progress)> {
-        match self.try_restore(self.part(shard, shards)).await {
+    /// The session to go on with: that of a shard of ours that is begun anew, or else the one that
+    /// a process before this one has left of it. One that ended without a word is
+    /// waited for, until it is certain that it is gone. What belongs to any other bot than `me` is left alone: two
+    /// applications may share a database, and a token may be changed for that of another one.
+    pub(super) async fn restore(
+        &self,
+        shard: u32,
+        shards: u32,
+        me: &str,
+    ) -> Option<(Bookmark, Progress)> {
+        let part = self.part(shard, shards);
+        if self.follows(part) {
+            return self.again(shard);
+        }
+        match self.try_restore(part, me).await {
             Ok(restored) => restored,
             Err(error) => {
                 tracing::warn!(%error, "no session can be taken over");
@@ -81,12 +94,44 @@ impl Sessions {
         }
     }
 
-    async fn try_restore(&self, part: Part) -> Result<Option<(Bookmark, Progress)>, StoreError> {
+    fn follows(&self, part: Part) -> bool {
+        let shards = self.shards();
+        shards.get(&part.shard).is_some_and(|f| f.part == part)
+    }
+
+    /// Our own session, with what is still being answered of it. It is tried once more only: it may be what ends
+    /// the shard.
+    fn again(&self, shard: u32) -> Option<(Bookmark, Progress)> {
+        if let Some(followed) = self.shards().get_mut(&shard)
+            && !followed.tried_again
+            && !followed.mark.session.is_empty()
+        {
+            followed.tried_again = true;
+            return Some((followed.now(), followed.progress.clone()));
+        }
+        // nor shall the next process try it
+        self.lost(shard);
+        None
+    }
+
+    /// Discord goes on with the session.
+    pub(super) fn resumed(&self, shard: u32) {
+        if let Some(followed) = self.shards().get_mut(&shard) {
+            followed.tried_again = false;
+        }
+    }
+
+    async fn try_restore(
+        &self,
+        part: Part,
+        me: &str,
+    ) -> Result<Option<(Bookmark, Progress)>, StoreError> {
         let mut first_seen = HashMap::new();
         loop {
             let now = now_ms();
             let stale = now.saturating_sub(millis(STALE));
-            let kept = self.store.kept_sessions(part, stale).await?;
+            let mut kept = self.store.kept_sessions(part, stale).await?;
+            kept.retain(|kept| kept.mark.bot == me);
             match choose(&kept, &mut first_seen, now) {
                 Choice::Fresh => return Ok(None),
                 Choice::Wait(until) => {
@@ -122,6 +167,7 @@ impl Sessions {
             mark: mark.clone(),
             progress: progress.clone(),
             saved: saved.then(|| mark.clone()),
+            tried_again: false,
         };
         self.shards().insert(part.shard, followed);
         (mark, progress)

@@ -37,7 +37,9 @@ pub(super) async fn follow(
     door: Arc<Door>,
     stop: CancellationToken,
 ) -> Result<(), DiscordError> {
-    let restoring = door.sessions.restore(id.number(), id.total());
+    // who does not know that fits no session
+    let me = door.me.get().map(ToString::to_string).unwrap_or_default();
+    let restoring = door.sessions.restore(id.number(), id.total(), &me);
     let Some(restored) = stop.run_until_cancelled(restoring).await else {
         return Ok(());
     };
@@ -45,7 +47,7 @@ pub(super) async fn follow(
     let mut shard = match restored {
         Some((mark, progress)) => {
             tracing::info!(shard = id.number(), "going on with a session that was left");
-            session.restored(&mark, progress);
+            session.progress = progress;
             let config = ConfigBuilder::from(config)
                 .session(GatewaySession::new(mark.sequence, mark.session))
                 .resume_url(mark.resume_url);
@@ -122,22 +124,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// It goes on where a process before this one has stopped.
-    fn restored(&mut self, mark: &Bookmark, progress: Progress) {
-        if let Ok(me) = mark.bot.parse() {
-            let _ = self.door.me.set(me); // the same with every session
-        }
-        self.progress = progress;
-    }
-
-    fn began(&mut self, ready: Ready, sequence: Option<u64>) {
+    fn began(&mut self, ready: Ready, sequence: u64) {
         let mark = Bookmark {
             bot: ready.user.id.to_string(),
             session: ready.session_id,
             resume_url: ready.resume_gateway_url,
-            sequence: sequence.unwrap_or(1),
+            sequence,
         };
-        let _ = self.door.me.set(ready.user.id); // the same with every session
         let (shard, shards) = (self.id.number(), self.id.total());
         self.progress = self.door.sessions.began(shard, shards, mark);
     }
@@ -162,9 +155,8 @@ impl<'a> Session<'a> {
 
     fn on(&mut self, event: Event, latency: Option<Duration>, sequence: Option<u64>) {
         let metrics = &self.door.metrics;
-        if let Some(sequence) = sequence.filter(|_| !matches!(event, Event::Ready(_))) {
-            self.progress.hear(sequence);
-        }
+        // without a session nothing comes that is begun
+        let sequence = sequence.unwrap_or_default();
         match event {
             Event::GatewayHello(_) => {
                 self.replaying = true;
@@ -182,16 +174,17 @@ impl<'a> Session<'a> {
             Event::Resumed => {
                 metrics.event(Kind::Resumed);
                 self.replaying = false;
+                self.door.sessions.resumed(self.id.number());
                 self.set_connected(true);
             }
             Event::MessageCreate(said) => {
                 metrics.event(Kind::Message);
-                self.door.message(&said, &self.progress);
+                self.door.message(&said, sequence, &self.progress);
             }
             Event::InteractionCreate(used) => {
                 metrics.event(Kind::Interaction);
                 self.door
-                    .interaction(used.0, self.replaying, &self.progress);
+                    .interaction(used.0, self.replaying, sequence, &self.progress);
             }
             Event::GatewayReconnect => {
                 metrics.event(Kind::Reconnect);
@@ -221,6 +214,8 @@ impl<'a> Session<'a> {
             }
             _ => {}
         }
+        // only now: how far it is may be written at any moment, and what is to be answered has to be begun by then
+        self.progress.hear(sequence);
     }
 
     fn set_connected(&mut self, connected: bool) {

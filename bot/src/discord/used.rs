@@ -34,13 +34,14 @@ impl Door {
         self: &Arc<Self>,
         interaction: Interaction,
         replayed: bool,
+        sequence: u64,
         progress: &Progress,
     ) {
         if !self.first_time(interaction.id.get()) {
             return;
         }
         let door = Arc::clone(self);
-        let ticket = progress.begin();
+        let ticket = progress.begin(sequence);
         self.tasks.spawn(async move {
             let Some(InteractionData::ApplicationCommand(data)) = &interaction.data else {
                 return;

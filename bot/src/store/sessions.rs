@@ -16,7 +16,7 @@ pub(crate) struct Part {
 /// A session, and up to where it is finished with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bookmark {
-    /// The id of the bot's user, which a session that is resumed does not tell again.
+    /// The id of the bot's user: nobody else can resume it.
     pub(crate) bot: String,
     /// Empty where it was lost.
     pub(crate) session: String,

@@ -51,6 +51,6 @@ async fn give(run: Arc<RunDir>) -> Result<()> {
     assert_eq!(held, Some(vec!["51".to_owned()]), "{given}");
     await_series(&core, "bot_jobs_done_total Critical \"ok\"", |n| n == 2).await?;
     let asked = discord.calls("users/@me").len();
-    assert_eq!(asked, 1, "it is who it is");
+    assert_eq!(asked, 2, "each of the two is who it is");
     discord.assert_good_manners()
 }
