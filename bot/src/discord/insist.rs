@@ -14,6 +14,8 @@ use crate::outbound::CallError;
 pub(super) const NONCE_WINDOW: Duration = Duration::from_mins(2);
 /// For so long an answer is worth the trouble.
 const WORTH: Duration = Duration::from_mins(5);
+/// Where it is known when there will be room, nobody waits for much longer, and not all come at once.
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// Tries again while it has not been done, is `worth` it, and Discord has not said no. What is sent again later
 /// than `window` after a try that may have been heard is counted in `repeated`.
@@ -42,7 +44,7 @@ where
         let (true, Some(wait)) = (worth, waits.next()) else {
             return result;
         };
-        let wait = wait.max(asked_to_wait(error));
+        let wait = asked_to_wait(error).map_or(wait, |known| known + wait.min(SPREAD));
         tracing::warn!(%error, ?wait, "an answer could not be posted; once more");
         sleep(wait).await;
         let late = |window| perhaps_heard.is_some_and(|at: Instant| at.elapsed() > window);
@@ -57,7 +59,7 @@ fn waits() -> impl Iterator<Item = Duration> {
         .with_min_delay(Duration::from_secs(1))
         .with_max_delay(Duration::from_secs(30))
         .with_jitter()
-        .with_max_times(20)
+        .without_max_times() // it ends by what it is worth
         .build()
 }
 
@@ -69,10 +71,10 @@ fn may_have_been_heard(error: &CallError) -> bool {
     }
 }
 
-fn asked_to_wait(error: &CallError) -> Duration {
+fn asked_to_wait(error: &CallError) -> Option<Duration> {
     match error {
-        CallError::Open { retry_in } | CallError::Limited { retry_in } => *retry_in,
-        _ => Duration::ZERO,
+        CallError::Open { retry_in } | CallError::Limited { retry_in } => Some(*retry_in),
+        _ => None,
     }
 }
 

@@ -159,7 +159,7 @@ async fn failing(run: Arc<RunDir>) -> Result<()> {
     // more than the client tries by itself
     scene
         .discord
-        .fail("POST", "messages", 7, Fault::Status(503));
+        .fail("POST", "messages", 5, Fault::Status(503));
     let answer = scene.ask(&Said::to_bot("!ping")).await?;
     assert_eq!(answer.content, "Pong.");
     assert_eq!(scene.discord.posts().len(), 1);
