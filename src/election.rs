@@ -20,7 +20,7 @@
 //! after the next leader has begun. The `resourceVersion` in it makes it a conflict where the object has
 //! changed meanwhile. Where it has not, the next leader puts flags right as soon as it sees them, and replicas
 //! that it holds a baseline of at its next look. A number that arrives once it has handed the workload back
-//! bears our own name and is nobody's set-back: [`late`](crate::controller) knows it for some minutes, in the process.
+//! bears our own name and is nobody's set-back: the controller (`late.rs`) knows it for some minutes, in the process.
 //! What it does not know, such as KEDA's pause or what was before a restart, is the reason why a Lease is not released
 //! while a write may be held up: it runs out.
 

@@ -41,7 +41,9 @@ pub struct Applied {
     pub failed: Vec<(Option<Workload>, String)>,
     /// Whether something could not be read, so that what hangs on it was not planned.
     pub unread: bool,
-    /// Whether the flags stand as planned.
+    /// Whether the flags were written.
+    pub flags_written: bool,
+    /// Whether the flags do not stand as planned.
     pub flags_failed: bool,
     /// Refusals for `Ready=False`: somebody has to do something about them.
     pub refusals: Vec<Refusal>,
@@ -148,6 +150,7 @@ impl Applier<'_> {
 
     fn flags_written(&self, result: Result<(), ApiError>, applied: &mut Applied) {
         self.metrics.wrote("flags", result.is_ok());
+        applied.flags_written = result.is_ok();
         if let Err(err) = result {
             applied.flags_failed = true;
             let what = format!("write the ConfigMap {}", self.config_map);
@@ -268,6 +271,13 @@ impl Applied {
         self.refusals.extend(former.refusals);
         self.failed.extend(former.failed);
         self.retry = self.retry.take().or(former.retry);
+    }
+
+    /// Whether a workload, or the flags where it is none, was written.
+    pub fn is_done(&self, workload: Option<&Workload>) -> bool {
+        workload.map_or(self.flags_written, |workload| {
+            self.moved.iter().any(|(moved, _)| moved == workload)
+        })
     }
 
     /// Whether something about a workload, or the flags where it is none, is still to be done.

@@ -3,7 +3,6 @@
 //! and the policy is not Ready.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::apply::Applied;
 use super::words;
@@ -17,7 +16,7 @@ const TOLD_AFTER: u32 = 3;
 #[derive(Debug, Default)]
 pub struct Failing(BTreeMap<Option<Workload>, Failure>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Failure {
     /// What could not be done the last time.
     what: String,
@@ -29,10 +28,9 @@ impl Failing {
     /// Takes in what came of an attempt, and gives what is to be told. What was not tried, since something
     /// else came in between, neither counts nor is forgotten: nothing says that it would have succeeded.
     pub fn take_in(&mut self, applied: &Applied) -> Vec<Refusal> {
-        let done = |workload: &Workload| applied.moved.iter().any(|(moved, _)| moved == workload);
         self.0.retain(|workload, _| {
             let workload = workload.as_ref();
-            applied.is_undone(workload) || applied.unread && !workload.is_some_and(done)
+            applied.is_undone(workload) || applied.unread && !applied.is_done(workload)
         });
         let mut counted = Vec::new();
         for (workload, what) in &applied.failed {
@@ -40,17 +38,9 @@ impl Failing {
                 continue;
             }
             counted.push(workload);
-            match self.0.entry(workload.clone()) {
-                Entry::Occupied(mut known) => {
-                    let known = known.get_mut();
-                    known.what.clone_from(what);
-                    known.times = known.times.saturating_add(1);
-                }
-                Entry::Vacant(new) => {
-                    let what = what.clone();
-                    new.insert(Failure { what, times: 1 });
-                }
-            }
+            let failure = self.0.entry(workload.clone()).or_default();
+            failure.what.clone_from(what);
+            failure.times = failure.times.saturating_add(1);
         }
         let told = self.0.values().filter(|it| it.times >= TOLD_AFTER);
         told.map(|it| words::failing(&it.what)).collect()

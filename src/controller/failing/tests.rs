@@ -96,7 +96,10 @@ fn one_that_succeeds_is_forgotten_while_another_goes_on_failing() {
 #[test]
 fn what_was_written_at_last_is_forgotten_whatever_else_could_not_be_read() {
     let mut failing = Failing::default();
-    let fails = attempt(&[(Some(worker()), "scale the worker")]);
+    let fails = attempt(&[
+        (Some(worker()), "scale the worker"),
+        (None, "write the flags"),
+    ]);
     for _ in 0..3 {
         told(&mut failing, &fails);
     }
@@ -104,10 +107,16 @@ fn what_was_written_at_last_is_forgotten_whatever_else_could_not_be_read() {
         resource_version: "2".to_owned(),
         replicas: 1,
     });
-    let written = Applied {
+    let mut attempt = Applied {
         unread: true,
         moved: vec![(worker(), moved)],
         ..Applied::default()
     };
-    assert!(told(&mut failing, &written).is_empty());
+    assert_eq!(
+        told(&mut failing, &attempt).len(),
+        1,
+        "the flags still fail"
+    );
+    attempt.flags_written = true;
+    assert!(told(&mut failing, &attempt).is_empty());
 }
