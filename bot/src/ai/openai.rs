@@ -1,9 +1,8 @@
 //! Any endpoint that speaks the `OpenAI` protocol.
 //!
 //! Each attempt takes a key anew, and counts it: a retry costs quota as the first try does, unless it could not be
-//! sent. What the API says about a
-//! key (refused, limited, out of quota) is no fault of the API: the next key is tried within the same
-//! attempt, and the circuit breaker hears nothing of it.
+//! sent. What the API says about a key (refused, limited, out of quota) is no fault of the API: the next key is tried
+//! within the same attempt, and the circuit breaker hears nothing of it.
 //!
 //! A 403 may be about the key or about the question, and few servers say which. Where it does not name the key, the
 //! other keys bear witness: one of them is answered, so it was the key; none is, so it was the question, and

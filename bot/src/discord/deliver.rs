@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn only_the_one_person_is_called() {
-        let text = format!("tea, @everyone at discord.gg/abc {}", "x".repeat(2000));
+        let text = format!("tea, @everyone at discord.gg/abc {}", "o".repeat(2000));
         let body = body(&delivery("17", &text));
         let content = body["content"].as_str().unwrap();
-        let start = "<@40> tea, everyone at (no invitations) xxx";
+        let start = "<@40> tea, everyone at (no invitations) ooo";
         assert!(content.starts_with(start), "{content}");
         assert!(content.ends_with('…') && content.chars().count() == 2000);
         assert_eq!(

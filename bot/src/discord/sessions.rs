@@ -71,10 +71,10 @@ impl Sessions {
         }
     }
 
-    /// The session to go on with: that of a shard of ours that is begun anew, or else the one that
-    /// a process before this one has left of it. One that ended without a word is
-    /// waited for, until it is certain that it is gone. What belongs to any other bot than `me` is left alone: two
-    /// applications may share a database, and a token may be changed for that of another one.
+    /// The session to go on with: that of a shard of ours that is begun anew, or else the one that a process before
+    /// this one has left. A process that ended without a word is waited for, until it is certain that it is gone.
+    /// What belongs to any other bot than `me` is left alone: two applications may share a database, and a token may
+    /// be changed for that of another one.
     pub(super) async fn restore(
         &self,
         shard: u32,

@@ -70,9 +70,7 @@ pub(super) async fn follow(
                     shard = Shard::with_config(id, shard.config().clone());
                 }
             }
-            Some(Err(error)) => {
-                unheard(&door, &error);
-            }
+            Some(Err(error)) => unheard(&door, &error),
             None => return session.last_close.and_then(closed).map_or(Ok(()), Err),
         }
     }

@@ -4,7 +4,6 @@
 //! counts only where nobody at all has had an answer in the same time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
 use std::time::Duration;
 
 use super::{OPERATION, StoreError, StoreMetrics};
@@ -118,6 +117,7 @@ mod tests {
                 .is_outage()
         );
     }
+
     #[tokio::test(start_paused = true)]
     async fn a_server_that_answers_nobody_is_given_up_sooner_than_a_busy_one() {
         let health = Health::new(false, StoreMetrics::new(&mut Registry::default()));
