@@ -36,6 +36,7 @@ pub async fn carry_out(
     namespace: &str,
     write: &Write,
 ) -> Result<Option<Moved>, ApiError> {
+    let at = Place { client, namespace };
     match write {
         Write::CreateFlags { .. } | Write::ReplaceFlags { .. } => Ok(None),
         Write::Scale {
@@ -46,27 +47,8 @@ pub async fn carry_out(
             to,
             ..
         } => {
-            let fence = Fence {
-                uid,
-                resource_version,
-                from,
-                to,
-            };
-            let patch = async |version: String| {
-                let scale = patch_scale(client, namespace, workload, &version, *to).await?;
-                Ok(scale.metadata.resource_version.unwrap_or_default())
-            };
-            let read = async || {
-                let found = workloads::get(client, namespace, workload).await?;
-                Ok(found.map(|now| (now.uid, now.resource_version, now.replicas)))
-            };
-            let version = fence.send(patch, read).await?;
-            Ok(version.map(|resource_version| {
-                Moved::Scaled(Written {
-                    resource_version,
-                    replicas: *to,
-                })
-            }))
+            at.scale(workload, &fence(uid, resource_version, from, to))
+                .await
         }
         Write::Bounds {
             name,
@@ -76,26 +58,8 @@ pub async fn carry_out(
             to,
             ..
         } => {
-            let fence = Fence {
-                uid,
-                resource_version,
-                from,
-                to,
-            };
-            let patch =
-                async |version: String| patch_bounds(client, namespace, name, &version, *to).await;
-            let read = async || {
-                let found = autoscalers::get(client, namespace, name).await?;
-                Ok(found.map(|now| (now.uid, now.resource_version, now.bounds)))
-            };
-            let version = fence.send(patch, read).await?;
-            Ok(version.map(|resource_version| {
-                Moved::Set(SetAutoscaler::Bounds {
-                    name: name.clone(),
-                    resource_version,
-                    bounds: *to,
-                })
-            }))
+            at.bound(name, &fence(uid, resource_version, from, to))
+                .await
         }
         Write::Pause {
             name,
@@ -105,27 +69,83 @@ pub async fn carry_out(
             to,
             ..
         } => {
-            let fence = Fence {
-                uid,
-                resource_version,
-                from,
-                to,
-            };
-            let patch = async |version: String| {
-                patch_pause(client, namespace, name, &version, to.as_deref()).await
-            };
-            let read = async || {
-                let found = autoscalers::get_scaled_object(client, namespace, name).await?;
-                Ok(found.map(|now| (now.uid, now.resource_version, now.paused)))
-            };
-            let version = fence.send(patch, read).await?;
-            Ok(version.map(|_| {
-                Moved::Set(SetAutoscaler::Paused {
-                    name: name.clone(),
-                    at: to.clone(),
-                })
-            }))
+            at.pause(name, &fence(uid, resource_version, from, to))
+                .await
         }
+    }
+}
+
+/// Where the object is.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+}
+
+impl Place<'_> {
+    async fn scale(
+        self,
+        workload: &Workload,
+        fence: &Fence<'_, i32>,
+    ) -> Result<Option<Moved>, ApiError> {
+        let Self { client, namespace } = self;
+        let to = *fence.to;
+        let patch = async |version: String| {
+            let scale = patch_scale(client, namespace, workload, &version, to).await?;
+            Ok(scale.metadata.resource_version.unwrap_or_default())
+        };
+        let read = async || {
+            let found = workloads::get(client, namespace, workload).await?;
+            Ok(found.map(|now| (now.uid, now.resource_version, now.replicas)))
+        };
+        let version = fence.send(patch, read).await?;
+        Ok(version.map(|resource_version| {
+            Moved::Scaled(Written {
+                resource_version,
+                replicas: to,
+            })
+        }))
+    }
+
+    async fn bound(self, name: &str, fence: &Fence<'_, Bounds>) -> Result<Option<Moved>, ApiError> {
+        let Self { client, namespace } = self;
+        let to = *fence.to;
+        let patch =
+            async |version: String| patch_bounds(client, namespace, name, &version, to).await;
+        let read = async || {
+            let found = autoscalers::get(client, namespace, name).await?;
+            Ok(found.map(|now| (now.uid, now.resource_version, now.bounds)))
+        };
+        let version = fence.send(patch, read).await?;
+        Ok(version.map(|resource_version| {
+            Moved::Set(SetAutoscaler::Bounds {
+                name: name.to_owned(),
+                resource_version,
+                bounds: to,
+            })
+        }))
+    }
+
+    async fn pause(
+        self,
+        name: &str,
+        fence: &Fence<'_, Option<String>>,
+    ) -> Result<Option<Moved>, ApiError> {
+        let Self { client, namespace } = self;
+        let patch = async |version: String| {
+            patch_pause(client, namespace, name, &version, fence.to.as_deref()).await
+        };
+        let read = async || {
+            let found = autoscalers::get_scaled_object(client, namespace, name).await?;
+            Ok(found.map(|now| (now.uid, now.resource_version, now.paused)))
+        };
+        let version = fence.send(patch, read).await?;
+        Ok(version.map(|_| {
+            Moved::Set(SetAutoscaler::Paused {
+                name: name.to_owned(),
+                at: fence.to.clone(),
+            })
+        }))
     }
 }
 
@@ -169,6 +189,15 @@ struct Fence<'a, T> {
     resource_version: &'a str,
     from: &'a T,
     to: &'a T,
+}
+
+fn fence<'a, T>(uid: &'a str, resource_version: &'a str, from: &'a T, to: &'a T) -> Fence<'a, T> {
+    Fence {
+        uid,
+        resource_version,
+        from,
+        to,
+    }
 }
 
 impl<T: PartialEq> Fence<'_, T> {

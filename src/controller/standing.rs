@@ -1,11 +1,16 @@
 //! Where each policy stands, in memory: what deciding remembers, what was last seen, what is to be
 //! reported. One home for it, shared by the decider, the reconciler and the live port.
 
+mod notice;
+mod written;
+
+pub use notice::Notice;
+pub use written::{SetAutoscaler, Written};
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
-use kube::runtime::events::EventType;
 
 use super::failing::Failing;
 use super::hand::Pin;
@@ -17,7 +22,7 @@ use super::scaling::Moved;
 use super::understand::Understood;
 use crate::api::BotDegradationPolicy;
 use crate::decide::{Damping, Decision, Memory, Reading};
-use crate::plan::{Baseline, Bounds, Part, Refusal, SetBack};
+use crate::plan::{Baseline, Part, Refusal, SetBack};
 use crate::policy::{Mode, Policy, Workload};
 use crate::prometheus::advice::Advice;
 use crate::prometheus::observed::Observed;
@@ -101,49 +106,6 @@ pub struct Tick {
     pub readings: Vec<Reading>,
     /// What was concluded.
     pub decision: Decision,
-}
-
-/// A number that this process wrote to a workload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The version that the write made.
-    pub resource_version: String,
-    /// The number.
-    pub replicas: i32,
-}
-
-/// How this process set an autoscaler.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SetAutoscaler {
-    /// The bounds of a `HorizontalPodAutoscaler`.
-    Bounds {
-        /// Its name.
-        name: String,
-        /// The version that the write made.
-        resource_version: String,
-        /// The bounds.
-        bounds: Bounds,
-    },
-    /// The pause of KEDA's `ScaledObject`.
-    Paused {
-        /// Its name.
-        name: String,
-        /// The annotation; `None` where it was taken off.
-        at: Option<String>,
-    },
-}
-
-/// An Event to publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Normal or Warning.
-    pub warning: bool,
-    /// One `CamelCase` word.
-    pub reason: &'static str,
-    /// What was done; repeats with equal reason and action are counted as one series.
-    pub action: String,
-    /// A sentence.
-    pub note: String,
 }
 
 /// The part of a standing that status shows and that a tick can change besides the record.
@@ -381,17 +343,6 @@ impl Outward {
     }
 }
 
-impl Notice {
-    /// As kube's recorder wants it.
-    pub fn event_type(&self) -> EventType {
-        if self.warning {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        }
-    }
-}
-
 /// Every policy's standing.
 #[derive(Default)]
 pub struct Standings(Mutex<HashMap<PolicyKey, Standing>>);
@@ -410,39 +361,4 @@ impl Standings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::remains;
-
-    fn object(version: &str, uid: &str) -> BotDegradationPolicy {
-        let object = serde_json::json!({
-            "apiVersion": "brownout.dev/v1alpha1",
-            "kind": "BotDegradationPolicy",
-            "metadata": {"name": "bot", "namespace": "bots", "uid": uid, "resourceVersion": version},
-            "spec": {"signals": [], "levels": []},
-        });
-        serde_json::from_value(object).expect("a policy")
-    }
-
-    /// A policy that was read again at a takeover is not forgotten for an older one of the watch, before
-    /// anything has been written.
-    #[test]
-    fn what_it_began_from_counts_until_the_watch_has_come_as_far() {
-        let read_again = object("12", "a");
-        let policy = Arc::new(remains("bots", "bot", &read_again.spec));
-        let understood = Understood {
-            policy: Arc::clone(&policy),
-            queries: Arc::new([]),
-            tenant: None,
-        };
-        let remembered = Remembered::nothing(&policy);
-        let standing = Standing::new(&read_again, understood, remembered, Phase::Resting);
-        let newer = |version, uid| {
-            let newer = standing.newer(&object(version, uid))?;
-            newer.resource_version()
-        };
-        assert_eq!(newer("11", "a").as_deref(), Some("12"));
-        assert_eq!(newer("13", "a"), None);
-        assert_eq!(newer("11", "b"), None, "another policy of the same name");
-    }
-}
+mod tests;

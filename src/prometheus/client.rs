@@ -3,6 +3,7 @@
 //! Instant queries go through `prometheus-http-query`. It takes whole seconds only for the ends of a
 //! range, so range queries use the HTTP client beneath it.
 
+mod not_sent;
 mod receive;
 mod setup;
 mod skew;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use prometheus_http_query::reqwest::{self, Response, Url, header::HeaderMap};
+use prometheus_http_query::reqwest::{Response, Url, header::HeaderMap};
 use tokio::time::{Instant, timeout_at};
 
 use super::access::Access;
@@ -28,6 +29,7 @@ use super::source::Source;
 use super::templates;
 use crate::decide::{Reading, Unknown};
 use crate::time::{Span, Time};
+use not_sent::NotSent;
 use receive::{Received, receive};
 use skew::Skew;
 use turns::Turns;
@@ -406,34 +408,6 @@ fn seconds(time: Time) -> String {
 /// At least one: the server refuses a timeout of zero.
 fn whole_millis(left: Duration) -> i64 {
     i64::try_from(left.as_millis()).unwrap_or(i64::MAX).max(1)
-}
-
-/// A request without an answer.
-struct NotSent {
-    cause: String,
-    connected: bool,
-}
-
-impl NotSent {
-    fn because(error: &(dyn std::error::Error + 'static)) -> Self {
-        let http = error.downcast_ref::<reqwest::Error>();
-        let source = error
-            .source()
-            .and_then(|e| e.downcast_ref::<reqwest::Error>());
-        Self {
-            cause: root_cause(error),
-            connected: http.or(source).is_some_and(|e| !e.is_connect()),
-        }
-    }
-}
-
-/// The innermost cause: what went wrong, without the URL, which may tell more than it should.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

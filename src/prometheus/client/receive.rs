@@ -5,7 +5,8 @@ use prometheus_http_query::reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, Hea
 use tokio::time::Instant;
 
 use super::super::answer::{Answer, Raw};
-use super::{Client, root_cause};
+use super::Client;
+use super::not_sent::root_cause;
 use crate::decide::Unknown;
 
 /// How much of an error page is read, to find a Prometheus error in it.

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use super::super::access::{Access, Believe};
 use super::super::source::Source;
-use super::{Line, root_cause};
+use super::Line;
+use super::not_sent::root_cause;
 
 /// A source that cannot be asked at all.
 #[derive(Debug, Error)]
