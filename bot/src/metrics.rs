@@ -45,7 +45,7 @@ pub(crate) enum Outcome {
     Denied,
     /// Declined at once, because a moderator has stopped the bot.
     Stopped,
-    /// Declined at once, because the message is empty or more than the bot reads.
+    /// Declined, because the message is empty, more than the bot reads, or none that the model's API answers.
     Refused,
     /// Not answered, as it asked.
     Ignored,

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::keyring::{Keyring, NoKey, Reservation};
 use super::keys::Verdict;
 use super::prompt::Prompt;
-use super::wire::{self, Request, Tokens};
+use super::wire::{self, Request, Tokens, Withheld};
 use super::{AiError, Silence};
 use crate::config::AiConfig;
 use crate::later;
@@ -44,13 +44,16 @@ enum Told {
     Key(Verdict),
     /// Not with this key, or not this question.
     Forbidden(Fault),
+    /// Not this question, whoever asks it.
+    Withheld(Withheld),
 }
 
 /// What the attempts of one question leave beside their answer. None of it is time that the model took.
 #[derive(Default)]
 struct Aside {
-    /// Why no key was left to ask with.
-    no_key: OnceLock<Silence>,
+    /// Why there is no answer, where that is no fault of the model's: no key was left to ask with, or the
+    /// question is one that it does not answer.
+    why: OnceLock<Silence>,
     /// What the last request cost, on its way into the store.
     settling: Mutex<Option<JoinHandle<()>>>,
 }
@@ -87,14 +90,14 @@ impl OpenAi {
             .dependency
             .call(deadline, || self.attempt(prompt, &aside))
             .await;
-        let Aside { no_key, settling } = aside;
+        let Aside { why, settling } = aside;
         if let Some(settling) = settling
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
         {
             later::soon(settling, deadline).await;
         }
-        if let Some(silence) = no_key.into_inner() {
+        if let Some(silence) = why.into_inner() {
             return Err(silence);
         }
         match called {
@@ -123,7 +126,7 @@ impl OpenAi {
                     if let Some((_, fault)) = forbidden.pop() {
                         return Err(fault);
                     }
-                    let _ = aside.no_key.set(silence(why)); // such an attempt is the last
+                    let _ = aside.why.set(silence(why)); // such an attempt is the last
                     return Err(Fault::unasked("all keys rest"));
                 }
             };
@@ -139,6 +142,10 @@ impl OpenAi {
                     tracing::warn!(key, ?verdict, "the API does not take the key");
                 }
                 Told::Forbidden(fault) => forbidden.push((reservation.key, fault)),
+                Told::Withheld(_) => {
+                    let _ = aside.why.set(Silence::Withheld); // the last one too
+                    return Err(Fault::refused("the question is withheld"));
+                }
             }
             from = reservation.key + 1;
         }
@@ -174,12 +181,14 @@ impl OpenAi {
         let told = judge(answer);
         let (tokens, verdict) = match &told {
             // who does not say what it cost is taken to have cost all that was reserved
-            Ok(Told::Answer(answer)) => {
+            Ok(
+                Told::Answer(wire::Answer { usage, .. }) | Told::Withheld(Withheld { cost: usage }),
+            ) => {
                 let most = Tokens {
                     prompt: prompt.most_tokens() - u64::from(prompt.max_tokens),
                     completion: u64::from(prompt.max_tokens),
                 };
-                (answer.usage.unwrap_or(most), Verdict::Served)
+                (usage.unwrap_or(most), Verdict::Served)
             }
             Ok(Told::Key(verdict)) => (Tokens::default(), *verdict),
             Ok(Told::Forbidden(_)) => (Tokens::default(), Verdict::Unclear),
@@ -196,6 +205,9 @@ impl OpenAi {
 
 /// What an answer says, of the question or of the key.
 fn judge(answer: Answer) -> Result<Told, Fault> {
+    if let Some(withheld) = wire::withheld(&answer.body) {
+        return Ok(Told::Withheld(withheld));
+    }
     let verdict = match answer.status {
         StatusCode::UNAUTHORIZED => Verdict::Refused,
         StatusCode::FORBIDDEN if wire::names_the_key(&answer.body) => Verdict::Refused,

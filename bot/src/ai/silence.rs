@@ -19,11 +19,13 @@ pub(crate) enum Silence {
     Failed,
     /// The store is away, so that nothing could be counted.
     Uncounted,
+    /// The API does not answer this question, whoever asks it.
+    Withheld,
 }
 
 impl Silence {
     /// All that [`Self::cause`] may be.
-    pub(crate) const CAUSES: [&str; 7] = [
+    pub(crate) const CAUSES: [&str; 8] = [
         "quota",
         "limited",
         "breaker",
@@ -31,6 +33,7 @@ impl Silence {
         "deadline",
         "failed",
         "uncounted",
+        "withheld",
     ];
 
     /// One word, for metrics and logs.
@@ -43,6 +46,7 @@ impl Silence {
             Self::Late => "deadline",
             Self::Failed => "failed",
             Self::Uncounted => "uncounted",
+            Self::Withheld => "withheld",
         }
     }
 
@@ -54,7 +58,7 @@ impl Silence {
             | Self::Unwell { .. }
             | Self::Busy
             | Self::Uncounted => true,
-            Self::Late | Self::Failed => false,
+            Self::Late | Self::Failed | Self::Withheld => false,
         }
     }
 
@@ -72,11 +76,16 @@ impl Silence {
             Self::Busy => ("My larger mind is busy with others.", None),
             Self::Late => ("My larger mind took too long over this one.", None),
             Self::Failed | Self::Uncounted => ("My larger mind is resting for the moment.", None),
+            Self::Withheld => return WITHHELD.to_owned(),
         };
         let when = retry_in.map_or_else(|| "in a moment".to_owned(), |time| soon(*time));
         format!("{what} Please ask me again {when}; commands such as !help still work.")
     }
 }
+
+/// To ask the same again would not help.
+const WITHHELD: &str =
+    "That is nothing that I may talk about, or too much at once. Could you put it differently?";
 
 /// A time to come back at, never too early.
 fn soon(time: Duration) -> String {
@@ -124,14 +133,19 @@ mod tests {
             Silence::Late,
             Silence::Failed,
             Silence::Uncounted,
+            Silence::Withheld,
         ]
         .iter()
         .zip(Silence::CAUSES)
         {
             assert_eq!(silence.cause(), cause);
             let text = silence.text();
+            let what_to_do = match silence {
+                Silence::Withheld => "differently?",
+                _ => "again in",
+            };
             assert!(
-                text.contains("again in") && !text.contains("rror"),
+                text.contains(what_to_do) && !text.contains("rror"),
                 "{text}"
             );
         }

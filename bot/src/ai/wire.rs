@@ -58,12 +58,17 @@ struct Completion {
 struct Choice {
     #[serde(default, deserialize_with = "or_default")]
     message: Said,
+    #[serde(default, deserialize_with = "or_default")]
+    finish_reason: String,
 }
 
 #[derive(Default, Deserialize)]
 struct Said {
     #[serde(default, deserialize_with = "or_default")]
     content: String,
+    /// Why there is no content.
+    #[serde(default, deserialize_with = "or_default")]
+    refusal: Option<String>,
 }
 
 /// `null`, or anything of another type, is as good as nothing.
@@ -88,6 +93,13 @@ impl Tokens {
     }
 }
 
+/// A question that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Withheld {
+    /// An error costs nothing; an answer that was filtered costs what the server said.
+    pub(super) cost: Option<Tokens>,
+}
+
 /// The answer in a body; none where there is no text in it.
 pub(super) fn read(body: &[u8]) -> Option<Answer> {
     let completion: Completion = serde_json::from_slice(body).ok()?;
@@ -110,6 +122,40 @@ pub(super) fn names_the_key(body: &[u8]) -> bool {
         let words = ["key", "auth", "permission", "account", "billing"];
         words.iter().any(|word| kind.contains(word))
     })
+}
+
+/// Whether a body says that this question is not answered, whoever asks it and however often: it is filtered,
+/// flagged or too long.
+///
+/// It speaks of one person's question. Were it taken for a fault, a few such questions would open the circuit
+/// breaker for everybody, and raise the ratio of errors that policies go by.
+pub(super) fn withheld(body: &[u8]) -> Option<Withheld> {
+    const WORDS: [&str; 5] = [
+        "content_filter",
+        "content_policy",
+        "context_length",
+        "moderation",
+        "safety",
+    ];
+    let filtered = kinds(body).any(|kind| WORDS.iter().any(|word| kind.contains(word)));
+    if filtered || names_reasons(body) {
+        return Some(Withheld {
+            cost: Some(Tokens::default()),
+        });
+    }
+    let completion: Completion = serde_json::from_slice(body).ok()?;
+    let choice = completion.choices.into_iter().next()?;
+    let no_text = choice.message.content.trim().is_empty();
+    (no_text && (choice.finish_reason == "content_filter" || choice.message.refusal.is_some()))
+        .then(|| Withheld {
+            cost: completion.usage.and_then(Tokens::said),
+        })
+}
+
+/// Whether an error has a list of reasons for which the input was flagged, as routers to several models send it.
+fn names_reasons(body: &[u8]) -> bool {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    value["error"]["metadata"]["reasons"].is_array()
 }
 
 /// The words for programs in the body of an error; never its message, in which people's words may stand.
@@ -185,6 +231,50 @@ mod tests {
             ("too many", false),
         ] {
             assert_eq!(quota_is_out(body.as_bytes()), out, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_question_that_is_not_answered_is_told_from_an_api_that_fails() {
+        let withheld_at = |cost| Some(Withheld { cost });
+        let nothing = withheld_at(Some(Tokens::default()));
+        let cost = |prompt, completion| withheld_at(Some(Tokens { prompt, completion }));
+        for (body, expected) in [
+            (
+                r#"{"error":{"code":"content_filter","status":400}}"#,
+                nothing,
+            ),
+            (r#"{"error":{"code":"content_policy_violation"}}"#, nothing),
+            (r#"{"error":{"code":"context_length_exceeded"}}"#, nothing),
+            (
+                r#"{"error":{"code":403,"metadata":{"reasons":["violence"],"flagged_input":"x"}}}"#,
+                nothing,
+            ),
+            (
+                r#"{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}],
+                    "usage":{"prompt_tokens":7,"completion_tokens":0}}"#,
+                cost(7, 0),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"","refusal":"I cannot"},"finish_reason":"stop"}]}"#,
+                withheld_at(None),
+            ),
+            // what is there of an answer that was cut short is an answer
+            (
+                r#"{"choices":[{"message":{"content":"Well"},"finish_reason":"content_filter"}]}"#,
+                None,
+            ),
+            (
+                r#"{"choices":[{"message":{"content":null,"refusal":null},"finish_reason":"stop"}]}"#,
+                None,
+            ),
+            // people's words are not looked at
+            (r#"{"error":{"code":403,"message":"content_filter"}}"#, None),
+            (r#"{"error":{"code":"model_not_found"}}"#, None),
+            (r#"{"error":{"code":"invalid_api_key"}}"#, None),
+            ("Forbidden", None),
+        ] {
+            assert_eq!(withheld(body.as_bytes()), expected, "{body}");
         }
     }
 

@@ -104,7 +104,10 @@ fn silent(silence: &Silence, feature: Feature, context: Context<'_>) -> Failure 
         "the model gave no answer"
     );
     Failure {
-        outcome: Outcome::Error,
+        outcome: match silence {
+            Silence::Withheld => Outcome::Refused,
+            _ => Outcome::Error,
+        },
         text: Some(silence.text()),
         at_once: silence.at_once(),
     }

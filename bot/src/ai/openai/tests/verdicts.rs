@@ -70,6 +70,29 @@ async fn a_question_that_no_key_may_ask_puts_no_key_to_rest() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_withheld_speaks_against_nobody() {
+    let (port, seen) = api(|_, question| match question {
+        q if q.contains("filtered") => (400, r#"{"error":{"code":"content_filter"}}"#),
+        q if q.contains("cut") => (
+            200,
+            r#"{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}]}"#,
+        ),
+        _ => (200, WELL),
+    })
+    .await;
+    let scene = Scene::with(port, &["one", "two"], 99).await;
+    // as often as would open the circuit breaker, were these failures
+    for _ in 0..20 {
+        for question in ["filtered", "cut"] {
+            assert_eq!(scene.say(question).await, Err(Silence::Withheld));
+        }
+    }
+    assert_eq!(scene.say("tea").await.unwrap(), "Indeed.");
+    assert_eq!(asked(&seen), ["one"; 41]);
+    assert!(scene.shows(&state("one", "ready")) && scene.shows(&state("two", "ready")));
+}
+
+#[tokio::test]
 async fn a_key_that_alone_is_forbidden_rests() {
     let says: Says = |key, _| match key {
         "one" => (403, "Forbidden"),
