@@ -223,6 +223,16 @@ mod tests {
         assert!(Cli::try_parse_from(words).is_err());
     }
 
+    /// One of the two would be ignored.
+    #[test]
+    fn one_pool_and_a_pool_per_tier_are_not_asked_for_together() {
+        for tier in ["critical", "important", "luxury"] {
+            let own = format!("--workers-{tier}=1");
+            let refused = Cli::try_parse_from(["chatbotler", "--workers=2", &own]).unwrap_err();
+            assert!(refused.to_string().contains(&own[..own.len() - 2]));
+        }
+    }
+
     #[test]
     fn what_makes_no_sense_is_refused() {
         for wrong in [

@@ -156,20 +156,25 @@ async fn commands_are_answered_and_no_promise_is_lost_while_the_file_is_locked()
         asked.spawn(async move { (n, answer.await) });
     }
     let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
+    // a machine that stands still makes the lock longer than anybody waits
+    let is_short = || begin.elapsed() < std::time::Duration::from_secs(4);
+    let mut answers = Vec::new();
+    let mut guests = VISITORS..; // each of them asks once, which nobody finds too often
+    let mut early = 0;
     while begin.elapsed() < std::time::Duration::from_millis(2500) {
         pace.tick().await;
-        assert_eq!(ask("!ping", session(VISITORS)).await, "Pong.");
+        assert_eq!(ask("!ping", session(guests.next().unwrap())).await, "Pong.");
         let up = bot.series("bot_store_up").await;
-        // a machine that stands still makes the lock longer than anybody waits
-        let still_short = begin.elapsed() < std::time::Duration::from_secs(4);
-        assert!(up == Some(1.0) || !still_short, "{up:?}");
+        assert!(up == Some(1.0) || !is_short(), "{up:?}");
+        while let Some(answer) = asked.try_join_next() {
+            let (n, answer) = answer.unwrap();
+            assert!(!answer.starts_with("Gladly"), "{n}: it was not locked");
+            answers.push((n, answer));
+        }
+        early += usize::from(answers.is_empty());
     }
-    let mut answers = Vec::new();
-    while let Some(answer) = asked.try_join_next() {
-        let (n, answer) = answer.unwrap();
-        assert!(!answer.starts_with("Gladly"), "{n}: it was not locked");
-        answers.push((n, answer));
-    }
+    assert!(early > 1, "a command waits as long as the store");
+    let was_short = is_short();
     other.execute("COMMIT").await.unwrap();
     let mut promised = 0;
     answers.extend(asked.join_all().await);
@@ -185,6 +190,6 @@ async fn commands_are_answered_and_no_promise_is_lost_while_the_file_is_locked()
             assert!(kept <= 1, "{n}: {list}");
         }
     }
-    assert!(promised > 0);
+    assert!(promised > 0 || !was_short);
     bot.until("bot_store_up", 1.0).await;
 }

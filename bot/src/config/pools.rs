@@ -41,7 +41,12 @@ pub struct PoolsConfig {
     /// One pool of this many for all tiers, instead of one each
     ///
     /// As most bots are built: to see what the pools are worth.
-    #[arg(long, env = "CHATBOTLER_WORKERS", value_name = "N")]
+    #[arg(
+        long,
+        env = "CHATBOTLER_WORKERS",
+        value_name = "N",
+        conflicts_with_all = ["workers_critical", "workers_important", "workers_luxury"]
+    )]
     pub workers: Option<usize>,
 
     /// Places in the queue of the critical tier

@@ -26,10 +26,9 @@ pub struct Bot {
 }
 
 /// Little work, so that tests are quick; later options stand over these.
-const QUICK: [&str; 6] = [
+const QUICK: [&str; 5] = [
     "chatbotler",
     "--work-scale=0.01",
-    "--workers=2",
     "--flags-interval=10ms",
     "--grace=10s",
     "--store=sqlite::memory:",
