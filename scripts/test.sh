@@ -58,10 +58,12 @@ purity() {
     fi
 }
 
+# All that needs no server. All members at once, though without what tests them together (e2e's feature `servers`): fewer
+# members would give what they share other features, and it would be built once more.
 unit() {
-    cargo test "${everything[@]}" --exclude e2e
-    cargo test -p chatbotler --features watch,openfeature --test openfeature
-    cargo test -p e2e --lib --bins
+    local alone=(--workspace --no-default-features --features brownout/operator,chatbotler/watch)
+    cargo test "${alone[@]}"
+    cargo test "${alone[@]}" --features chatbotler/openfeature --test openfeature
 }
 
 # What the tests start, and the servers that the cluster is made of: built once, then kept.
