@@ -127,7 +127,7 @@ fn rights_verdict(environment: &Environment, whole: bool) -> Result<String> {
         return Ok("NOT JUDGED, a cluster that was brought along has no audit log to read".into());
     };
     let Some(rights) = environment.rights_in_use() else {
-        return Ok("NOT JUDGED, no test started an operator".into());
+        return Ok("NOT JUDGED, no operator ran with the rights that are shipped".into());
     };
     let verdict = rights::judge(rights.shipped(), audit.stages_since(Mark::START)?, |user| {
         rights.is_pardoned(user)
