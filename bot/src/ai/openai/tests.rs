@@ -17,6 +17,7 @@ use crate::outbound::{BreakerLimits, Limits, OutboundMetrics};
 use crate::store::Store;
 
 const SOON: Duration = Duration::from_secs(30);
+const CLOSED: &str = "bot_dependency_breaker_state{dependency=\"model\"} 0";
 const HALF_OPEN: &str = "bot_dependency_breaker_state{dependency=\"model\"} 1";
 
 struct Scene {

@@ -85,6 +85,7 @@ async fn a_question_that_is_withheld_speaks_against_nobody() {
     for _ in 0..20 {
         for question in ["filtered", "cut"] {
             assert_eq!(scene.say(question).await, Err(Silence::Withheld));
+            assert!(scene.shows(CLOSED), "the circuit breaker heard of it");
         }
     }
     assert_eq!(scene.say("tea").await.unwrap(), "Indeed.");
