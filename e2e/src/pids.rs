@@ -26,6 +26,17 @@ impl ProcessId {
         Self::of(std::process::id())
     }
 
+    /// The processes that it has started and that run now.
+    pub(crate) fn children(self) -> Vec<Self> {
+        let pid = self.pid;
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        children
+            .split_whitespace()
+            .filter_map(|child| Self::of(child.parse().ok()?).ok())
+            .collect()
+    }
+
     /// Whether this very process still runs. A zombie does not: it only awaits its parent.
     pub(crate) fn is_alive(self) -> bool {
         start_time(self.pid) == Some(self.start)
@@ -110,6 +121,32 @@ mod tests {
         let own = ProcessId::own().unwrap();
         assert!(own.is_alive());
         assert_eq!(own.to_string().parse::<ProcessId>().unwrap(), own);
+    }
+
+    #[test]
+    fn its_children_are_those_that_it_has_started() {
+        // the main thread starts none of the tests' processes, so somebody else's are asked for
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", "sleep 60 & read -r line"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let shell_id = ProcessId::of(shell.id()).unwrap();
+        let begin = Instant::now();
+        let children = loop {
+            let children = shell_id.children();
+            if !children.is_empty() {
+                break children;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(30), "none was seen");
+            std::thread::yield_now();
+        };
+        assert_eq!(children.len(), 1);
+        assert!(children[0].is_alive());
+        children[0].signal(Signal::KILL).unwrap();
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        assert_eq!(shell_id.children(), []);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::ports::Port;
 use crate::process::{Process, Spec};
 use crate::run_dir::RunDir;
 use crate::tools::on_path;
+use crate::wait::await_condition;
 
 const READY: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
@@ -134,10 +135,19 @@ impl Postgres {
         Ok(status.success().then_some(()))
     }
 
-    /// Ends it as a crash would (SIGKILL).
-    pub fn kill(&self) -> Result<()> {
-        let process = self.process().take();
-        process.context("it does not run")?.kill()
+    /// Ends it as a crash would (SIGKILL), and waits for its backends: each ends as soon as it sees that
+    /// its parent is gone, may answer until then, and keeps a new server from starting.
+    pub async fn kill(&self) -> Result<()> {
+        let process = self.process().take().context("it does not run")?;
+        let backends = process.children();
+        process.kill()?;
+        await_condition("its backends to end", STOP, || async {
+            Ok(backends
+                .iter()
+                .all(|backend| !backend.is_alive())
+                .then_some(()))
+        })
+        .await
     }
 
     /// Ends it in good order: whoever is connected is shown out.

@@ -110,6 +110,11 @@ impl Process {
         self.id.pid
     }
 
+    /// The processes that it has started and that run now.
+    pub(crate) fn children(&self) -> Vec<ProcessId> {
+        self.id.children()
+    }
+
     /// The log file.
     pub fn log(&self) -> &Path {
         &self.log

@@ -47,7 +47,7 @@ impl Door {
                 return;
             };
             if let Some(used) = slash::used(data) {
-                door.used(&interaction, used, replayed, ticket).await;
+                Box::pin(door.used(&interaction, used, replayed, ticket)).await;
             } else {
                 // registered by somebody else, or by a version of ours that is gone
                 tracing::warn!("a slash command that is not ours");

@@ -1,10 +1,13 @@
 //! Whether the database is there. A busy one is.
 //!
 //! Who waits in vain cannot tell a long queue from a database that is gone: both are silence. So a silence
-//! counts only where nobody at all has had an answer in the same time.
+//! counts only where nobody at all has had an answer for as long.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{OPERATION, StoreError, StoreMetrics};
 
@@ -15,8 +18,8 @@ const SILENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Health {
     up: AtomicBool,
-    /// How many answers there were, refusals included.
-    answers: AtomicU64,
+    /// When anybody last had an answer, be it a refusal.
+    answered: Mutex<Option<Instant>>,
     pub(super) patience: Duration,
     pub(super) metrics: StoreMetrics,
 }
@@ -25,7 +28,7 @@ impl Health {
     pub(super) fn new(sqlite: bool, metrics: StoreMetrics) -> Self {
         Self {
             up: AtomicBool::new(false),
-            answers: AtomicU64::new(0),
+            answered: Mutex::default(),
             // one process has the file, and whoever waits, waits for the others or for a slow disk
             patience: if sqlite { OPERATION } else { SILENCE },
             metrics,
@@ -43,40 +46,54 @@ impl Health {
         self.metrics.up(up);
     }
 
-    /// Waits for so long while nobody is answered; while others are, until the time limit.
+    /// Waits until nobody has been answered for as long as `patience`, and at most until the time limit.
     pub(super) async fn in_time<T>(
         &self,
         patience: Duration,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let before = self.answers();
+        let begin = Instant::now();
         let in_vain = async {
-            tokio::time::sleep(patience).await;
-            if self.answers() == before {
-                return StoreError::Timeout(patience);
+            let limit = begin + OPERATION;
+            loop {
+                let until = limit.min(self.silent_since(begin) + patience);
+                if until <= Instant::now() {
+                    return StoreError::Timeout(patience);
+                }
+                tokio::time::sleep_until(until).await;
             }
-            tokio::time::sleep(OPERATION.saturating_sub(patience)).await;
-            StoreError::Timeout(OPERATION)
         };
         let result = tokio::select! {
             biased;
             result = work => result,
             error = in_vain => Err(error),
         };
-        self.judge(before, result)
+        self.judge(begin, patience, result)
     }
 
-    fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Relaxed)
+    /// Since when somebody who began to wait then has seen nobody answered.
+    fn silent_since(&self, begin: Instant) -> Instant {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.map_or(begin, |answered| answered.max(begin))
     }
 
-    /// What came of a wait that began when there were so many answers.
-    fn judge<T>(&self, before: u64, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// What came of a wait that began then.
+    fn judge<T>(
+        &self,
+        begin: Instant,
+        patience: Duration,
+        result: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let now = Instant::now();
         match result {
-            Err(error) if error.is_silence() && self.answers() != before => Err(StoreError::Busy),
+            Err(error) if error.is_silence() => {
+                let since = self.silent_since(begin);
+                let busy = since > begin && now < since + patience;
+                Err(if busy { StoreError::Busy } else { error })
+            }
             Err(error) if error.is_outage() => Err(error),
             answered => {
-                self.answers.fetch_add(1, Ordering::Relaxed);
+                *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
                 answered
             }
         }
@@ -86,54 +103,78 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use prometheus_client::registry::Registry;
+    use tokio::time::{advance, sleep};
 
     use super::*;
 
-    #[test]
-    fn a_silence_is_an_outage_unless_others_have_had_an_answer_meanwhile() {
-        let health = Health::new(true, StoreMetrics::new(&mut Registry::default()));
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    fn server() -> Health {
+        Health::new(false, StoreMetrics::new(&mut Registry::default()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_is_an_outage_unless_others_have_had_an_answer_meanwhile() {
+        let health = server();
         let silence = || Err::<(), _>(StoreError::Sql(sqlx::Error::PoolTimedOut));
-        let (early, before) = (health.answers(), health.answers());
-        assert!(health.judge(before, silence()).unwrap_err().is_outage());
-        health.judge(before, Ok(())).unwrap();
-        let busy = health.judge(early, silence()).unwrap_err();
+        let judge = |begin, result| health.judge(begin, SILENCE, result);
+        let begin = Instant::now();
+        assert!(judge(begin, silence()).unwrap_err().is_outage());
+        advance(MOMENT).await;
+        judge(begin, Ok(())).unwrap();
+        let busy = judge(begin, silence()).unwrap_err();
         assert!(
             matches!(busy, StoreError::Busy) && !busy.is_outage(),
             "{busy}"
         );
         // that others are told of the queue is no answer of the database
-        let late = health.answers();
-        assert!(health.judge(late, silence()).unwrap_err().is_outage());
+        let late = Instant::now();
+        assert!(judge(late, silence()).unwrap_err().is_outage());
         // a refusal is one
+        advance(MOMENT).await;
         let refusal = StoreError::Sql(sqlx::Error::RowNotFound);
-        health.judge(late, Err::<(), _>(refusal)).unwrap_err();
-        assert!(!health.judge(late, silence()).unwrap_err().is_outage());
+        judge(late, Err(refusal)).unwrap_err();
+        assert!(!judge(late, silence()).unwrap_err().is_outage());
         // a connection that breaks says what it says
         let broken = StoreError::Sql(sqlx::Error::WorkerCrashed);
-        assert!(
-            health
-                .judge(early, Err::<(), _>(broken))
-                .unwrap_err()
-                .is_outage()
-        );
+        assert!(judge(begin, Err(broken)).unwrap_err().is_outage());
+        // an answer of long ago says nothing
+        advance(SILENCE).await;
+        assert!(judge(begin, silence()).unwrap_err().is_outage());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_answers_nobody_is_given_up_sooner_than_a_busy_one() {
-        let health = Health::new(false, StoreMetrics::new(&mut Registry::default()));
-        let never = || std::future::pending::<Result<(), StoreError>>();
-        let begin = tokio::time::Instant::now();
-        let error = health.in_time(health.patience, never()).await.unwrap_err();
+        let health = server();
+        let never = || health.in_time(SILENCE, std::future::pending::<Result<(), StoreError>>());
+        let answered = || health.in_time(SILENCE, async { Ok(()) });
+        let begin = Instant::now();
+        let error = never().await.unwrap_err();
         assert!(error.is_outage(), "{error}");
         assert_eq!(begin.elapsed(), SILENCE);
-        let begin = tokio::time::Instant::now();
-        let others = async {
-            tokio::time::sleep(SILENCE / 2).await;
-            health.in_time(health.patience, async { Ok(()) }).await
+        // the last answer came while this one waited
+        let begin = Instant::now();
+        let other = async {
+            sleep(SILENCE / 2).await;
+            answered().await
         };
-        let (waited, other) = tokio::join!(health.in_time(health.patience, never()), others);
+        let (waited, other) = tokio::join!(never(), other);
+        other.unwrap();
+        assert!(waited.unwrap_err().is_outage());
+        assert_eq!(begin.elapsed(), SILENCE + SILENCE / 2);
+        // others go on being answered
+        let begin = Instant::now();
+        let others = async {
+            loop {
+                sleep(SILENCE / 2).await;
+                answered().await.unwrap();
+            }
+        };
+        let waited = tokio::select! {
+            waited = never() => waited,
+            () = others => unreachable!(),
+        };
         assert!(matches!(waited, Err(StoreError::Busy)), "{waited:?}");
         assert_eq!(begin.elapsed(), OPERATION);
-        other.unwrap();
     }
 }

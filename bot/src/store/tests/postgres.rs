@@ -58,9 +58,21 @@ impl Postgres {
         url(name)
     }
 
+    /// Kills it, and waits for its backends: a moment longer they still answer, and they keep a new one
+    /// from starting.
     pub(super) fn kill(&mut self) {
+        let pid = self.server.id();
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        let children = std::fs::read_to_string(children).unwrap();
         self.server.kill().unwrap();
         self.server.wait().unwrap();
+        let begin = Instant::now();
+        for child in children.split_whitespace() {
+            while runs(child) {
+                assert!(begin.elapsed() < Duration::from_mins(1), "{child} lives on");
+                std::thread::yield_now();
+            }
+        }
     }
 
     pub(super) fn start_again(&mut self) {
@@ -73,6 +85,12 @@ impl Drop for Postgres {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// Whether it runs; one that has ended may stay in the table until its new parent looks, without a command line.
+fn runs(pid: &str) -> bool {
+    let command_line = std::fs::read(format!("/proc/{pid}/cmdline"));
+    command_line.is_ok_and(|text| !text.is_empty())
 }
 
 fn serve(dir: &Path) -> Child {

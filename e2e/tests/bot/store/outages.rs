@@ -81,7 +81,7 @@ pub(super) async fn restarts(run: Arc<RunDir>) -> Result<()> {
 /// The database ends and comes back; meanwhile the bot does what needs no memory.
 async fn outage(run: &RunDir, bot: &Bot, postgres: &Postgres, crash: bool) -> Result<()> {
     if crash {
-        postgres.kill()?;
+        postgres.kill().await?;
     } else {
         postgres.stop().await?;
     }
@@ -112,7 +112,7 @@ async fn reminders(postgres: &Postgres) -> Result<usize> {
 /// A bot that is started while its database is not there answers, and remembers as soon as it is.
 pub(super) async fn starts_without(run: Arc<RunDir>) -> Result<()> {
     let postgres = Postgres::start(&run, "postgres").await?;
-    postgres.kill()?;
+    postgres.kill().await?;
     let bot = Bot::alone(&run, "bot", &options(&postgres.url())).await?;
     ensure!(outcome(&bot, "!ping", "").await? == "ok");
     let (_, status) = say(&bot, "!status", "").await?;
