@@ -1,14 +1,15 @@
 //! One request to one source, bounded in time and bytes.
 //!
-//! Instant queries go through `prometheus-http-query`. It takes whole seconds only for the ends of a
-//! range, so range queries use the HTTP client beneath it.
+//! Instant queries, which are here, go through `prometheus-http-query`; ranges are in [`range`].
 
 mod not_sent;
+mod range;
 mod receive;
 mod setup;
 mod skew;
 mod turns;
 
+pub use range::{RANGE_BYTES, RANGE_POINTS, Ranged};
 pub use setup::{BadSource, check_url, without_credentials};
 pub use turns::{Asker, Wait};
 
@@ -21,13 +22,13 @@ use prometheus_http_query::reqwest::{Response, Url, header::HeaderMap};
 use tokio::time::{Instant, timeout_at};
 
 use super::access::Access;
-use super::answer::{self, Answer, Grid, Trust};
+use super::answer::{self, Answer};
 use super::backoff::Backoff;
 use super::metrics::{Asked, OfSource, PollerMetrics};
 use super::query::Query;
 use super::source::Source;
 use super::templates;
-use crate::decide::{Reading, Unknown};
+use crate::decide::Unknown;
 use crate::time::{Span, Time};
 use not_sent::NotSent;
 use receive::{Received, receive};
@@ -36,12 +37,6 @@ use turns::Turns;
 
 /// The largest answer to an instant query; one number takes less than a kilobyte.
 pub const INSTANT_BYTES: usize = 1 << 20;
-
-/// The largest answer to a range query.
-pub const RANGE_BYTES: usize = 64 << 20;
-
-/// The most times that Prometheus evaluates in one range query.
-pub const RANGE_POINTS: usize = 11_000;
 
 /// A source that can be asked.
 pub struct Client {
@@ -66,15 +61,6 @@ struct Line {
     http: prometheus_http_query::Client,
     headers: HeaderMap,
     access: Access,
-}
-
-/// What a query gave at each time of a range.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ranged {
-    /// Every time that was asked for, in order.
-    pub points: Vec<(Time, Reading)>,
-    /// What the server said about it, for a person who looks now.
-    pub details: Vec<String>,
 }
 
 impl Client {
@@ -171,47 +157,6 @@ impl Client {
         }
     }
 
-    /// What a query gives at each time from `from` to `to`, asked in as many pieces as it takes.
-    pub async fn range(&self, query: &Query, span: (Time, Time, Span), trust: Trust) -> Ranged {
-        self.range_as(Asker::default(), query, span, trust).await
-    }
-
-    /// The same for one of many askers.
-    pub async fn range_as(
-        &self,
-        asker: Asker<'_>,
-        query: &Query,
-        (from, to, step): (Time, Time, Span),
-        trust: Trust,
-    ) -> Ranged {
-        let grid = Grid::new(from, to, step);
-        let mut readings = Vec::with_capacity(grid.len);
-        let mut details = Vec::new();
-        for chunk in grid.chunks(RANGE_POINTS) {
-            let known = self.known(query);
-            let mut asked = self.chunk(asker, &known, &chunk, trust).await;
-            if let Err(answer) = &asked
-                && let Some(classic) = self.without_native(&known, answer)
-            {
-                asked = self.chunk(asker, &classic, &chunk, trust).await;
-            }
-            match asked {
-                Ok((chunk, detail)) => {
-                    readings.extend(chunk);
-                    details.extend(detail);
-                }
-                Err(answer) => {
-                    readings.extend(std::iter::repeat_n(answer.reading, chunk.len));
-                    details.extend(answer.detail.map(|d| d.to_string()));
-                }
-            }
-        }
-        Ranged {
-            points: (0..).map(|n| grid.time(n)).zip(readings).collect(),
-            details,
-        }
-    }
-
     /// A query in the functions that the server knows, as far as it has told.
     fn known<'a>(&self, query: &'a Query) -> Cow<'a, Query> {
         let classic = self.classic.load(Ordering::Relaxed);
@@ -225,29 +170,6 @@ impl Client {
         let classic = templates::classic(asked).filter(|_| detail.contains("histogram_count"))?;
         self.classic.store(true, Ordering::Relaxed);
         Some(classic)
-    }
-
-    async fn chunk(
-        &self,
-        asker: Asker<'_>,
-        query: &Query,
-        grid: &Grid,
-        trust: Trust,
-    ) -> Result<(Vec<Reading>, Option<String>), Answer> {
-        let line = self.line();
-        let send = |left| self.send_range(&line, query, grid, left);
-        let received = self.ask(asker, RANGE_BYTES, send).await?;
-        let mut chunk = answer::range(&received.raw(), grid, trust);
-        match &mut chunk {
-            Ok((_, detail)) => line.access.hide(detail),
-            Err(answer) => line.access.hide_in(answer),
-        }
-        // for the count of outcomes a range that came is a value
-        let outcome = chunk
-            .as_ref()
-            .map_or_else(Clone::clone, |_| Answer::of(Reading::Value(0.0)));
-        received.log(outcome, self);
-        chunk
     }
 
     /// Sends when it is this request's turn, and reads what comes back: by the deadline, or within
@@ -336,31 +258,6 @@ impl Client {
             request = request.query(name, value);
         }
         request.post_raw().await.map_err(|e| NotSent::because(&e))
-    }
-
-    async fn send_range(
-        &self,
-        line: &Line,
-        query: &Query,
-        grid: &Grid,
-        left: Duration,
-    ) -> Result<Response, NotSent> {
-        let last = grid.time(grid.len.saturating_sub(1));
-        let mut form = vec![
-            ("query", query.to_string()),
-            ("start", seconds(grid.from)),
-            ("end", seconds(last)),
-            ("step", seconds(Time::from_millis(grid.step.as_millis()))),
-            ("timeout", format!("{}ms", whole_millis(left))),
-        ];
-        form.extend(self.params.iter().cloned());
-        let request = line.http.inner().post(self.range_url.clone());
-        let sent = request
-            .headers(line.headers.clone())
-            .form(&form)
-            .send()
-            .await;
-        sent.map_err(|e| NotSent::because(&e))
     }
 
     fn line(&self) -> Arc<Line> {

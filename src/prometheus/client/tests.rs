@@ -15,7 +15,9 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::super::access::Believe;
+use super::super::answer::Trust;
 use super::*;
+use crate::decide::Reading;
 use Unknown::{Http, Malformed, Timeout, TooLarge, Transport};
 
 static HUGE: [u8; 64 << 10] = [b'x'; 64 << 10];

@@ -73,7 +73,7 @@ fn failure(silence: &Silence, text: &str, context: Context<'_>) -> Failure {
     failure.text = failure
         .text
         .into_iter()
-        .chain(own.map(|own| format!("Until then, from me alone: {own}")))
+        .chain(own.map(|own| format!("From me alone: {own}")))
         .reduce(|said, own| format!("{said} {own}"));
     failure
 }
