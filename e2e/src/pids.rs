@@ -26,7 +26,7 @@ impl ProcessId {
         Self::of(std::process::id())
     }
 
-    /// The processes that it has started and that run now.
+    /// The processes that its main thread has started and that run now.
     pub(crate) fn children(self) -> Vec<Self> {
         let pid = self.pid;
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));

@@ -110,7 +110,7 @@ impl Process {
         self.id.pid
     }
 
-    /// The processes that it has started and that run now.
+    /// The processes that its main thread has started and that run now.
     pub(crate) fn children(&self) -> Vec<ProcessId> {
         self.id.children()
     }

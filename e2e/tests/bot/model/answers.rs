@@ -134,9 +134,9 @@ pub(super) async fn hang(run: Arc<RunDir>) -> Result<()> {
     let (talk, ping) = tokio::join!(silent(&bot, "Tell me about pods"), chat(&bot, "!ping"));
     assert_eq!(ping?.0, 200);
     assert!(talk?.contains("took too long"));
-    // by its own deadline: the model never answers
+    // by the deadline that was given, and not by the 20 s of the default: the model never answers
     assert!(
-        start.elapsed() < Duration::from_secs(20),
+        start.elapsed() < Duration::from_secs(12),
         "{:?}",
         start.elapsed()
     );
