@@ -102,6 +102,8 @@ impl Store {
         let pool = AnyPoolOptions::new()
             // in memory, each connection would be a database of its own
             .max_connections(if sqlite { 1 } else { CONNECTIONS })
+            // who is gone while its connection is tried takes it along, and a database in memory with it
+            .test_before_acquire(!sqlite)
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(OPERATION)

@@ -2,6 +2,7 @@
 
 mod ai;
 mod busy;
+mod cancelled;
 mod discord;
 mod opening;
 mod postgres;
@@ -17,7 +18,7 @@ use postgres::Postgres;
 /// What each database must do, by name.
 type Scenario = fn(Store, Store) -> BoxFuture<'static, ()>;
 
-const SCENARIOS: [(&str, Scenario); 13] = [
+const SCENARIOS: [(&str, Scenario); 14] = [
     ("settings", |a, b| Box::pin(settings(a, b))),
     ("stops", |a, b| Box::pin(stops(a, b))),
     ("claims", |a, b| Box::pin(claims(a, b))),
@@ -31,6 +32,7 @@ const SCENARIOS: [(&str, Scenario); 13] = [
     ("usage", |a, b| Box::pin(ai::usage(a, b))),
     ("history", |a, b| Box::pin(ai::history(a, b))),
     ("answers", |a, b| Box::pin(ai::answers(a, b))),
+    ("going_away", |a, _| Box::pin(cancelled::going_away(a))),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
