@@ -1,5 +1,6 @@
 //! What is remembered outlives the process, and the database's own crashes.
 
+mod leaving;
 mod outages;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub(crate) fn tests() -> Vec<Trial> {
             "store_a_bot_starts_without_its_database",
             outages::starts_without,
         ),
+        trial("store_who_leaves_takes_nothing_along", leaving::who_leaves),
         trial("store_a_reboot_ends_with_a_code_of_its_own", reboots),
     ]
 }
