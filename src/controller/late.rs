@@ -5,14 +5,12 @@
 //! before was still there, nothing has been: then a late one lands, on a policy that remembers no baseline.
 //! So what was handed back is remembered here for as long as a connection can hold a request up, and what
 //! lands after all is given back again. Pure.
-//!
-//! The annotation that pauses KEDA is not covered: its objects are not watched.
 
 use std::collections::HashMap;
 
 use super::observe::older;
 use super::scaling::Moved;
-use crate::plan::{Baseline, Bounds, Found, Hpa, Kept, Owner, Target};
+use crate::plan::{Baseline, Bounds, Found, Hpa, Kept, Owner, ScaledObject, Target};
 use crate::policy::Workload;
 use crate::time::{Span, Time};
 
@@ -30,6 +28,7 @@ struct Left {
     at: Time,
     number: Option<Was<i32>>,
     bounds: Option<(String, Was<Bounds>)>,
+    pause: Option<(String, Was<Option<String>>)>,
 }
 
 /// A part of a target, and the version that a write decided on it is fenced by.
@@ -77,8 +76,21 @@ impl HandedBack {
         };
         match moved {
             Moved::Scaled(_) => left.number = None,
-            Moved::Set(_) => left.bounds = None,
+            Moved::Set(_) => (left.bounds, left.pause) = (None, None),
         }
+    }
+
+    /// The `ScaledObject` that a late write may still pause. It is not watched, so it has to be asked for.
+    pub fn pausable(&self, workload: &Workload, now: Time) -> Option<&str> {
+        let left = self.0.get(workload)?;
+        left.pausable().filter(|_| now - left.at < LATEST)
+    }
+
+    /// Whether there is such a one among the workloads of which no baseline is held.
+    pub fn any_pausable(&self, baselines: &[Baseline], now: Time) -> bool {
+        let held = |workload: &Workload| baselines.iter().any(|b| b.workload == *workload);
+        let mut free = self.0.keys().filter(|workload| !held(workload));
+        free.any(|workload| self.pausable(workload, now).is_some())
     }
 
     fn note(&mut self, target: &Target, baseline: &Baseline, now: Time) {
@@ -100,6 +112,14 @@ impl HandedBack {
             };
             (hpa.name.clone(), version)
         });
+        let pause = paused(target, baseline).map(|object| {
+            let version = Was {
+                uid: object.uid.clone(),
+                resource_version: object.resource_version.clone(),
+                value: object.paused.clone(),
+            };
+            (object.name.clone(), version)
+        });
         let left = Left {
             baseline: Baseline {
                 set_backs: Vec::new(),
@@ -108,6 +128,7 @@ impl HandedBack {
             at: now,
             number,
             bounds,
+            pause,
         };
         self.0.insert(target.workload.clone(), left);
     }
@@ -125,34 +146,61 @@ enum State {
 }
 
 impl Left {
-    /// Looks at both parts; keeps those of which a late write may still land.
+    /// Looks at each part; keeps those of which a late write may still land.
     fn judge(&mut self, target: &Target) -> State {
-        let number = self.number.as_ref().map(|was| {
-            let found = target.found.as_ref().filter(|found| found.uid == was.uid);
-            found.map_or(State::Fenced, |found| {
-                let ours = self.is_ours(found);
-                was.against(&found.resource_version, &found.replicas, ours)
-            })
-        });
-        let bounds = self.bounds.as_ref().map(|(name, was)| {
-            let mut all = target.autoscaling.hpas.iter();
-            let same = all.find(|hpa| hpa.name == *name && hpa.uid == was.uid);
-            same.map_or(State::Fenced, |hpa| {
-                let ours = hpa.min_owner == Owner::Us || hpa.max_owner == Owner::Us;
-                was.against(&hpa.resource_version, &hpa.bounds, ours)
-            })
-        });
-        let both = [number, bounds];
-        if both.contains(&Some(State::Moved)) {
+        let (number, bounds, pause) = (
+            self.judge_number(target),
+            self.judge_bounds(target),
+            self.judge_pause(target),
+        );
+        let all = [number, bounds, pause];
+        if all.contains(&Some(State::Moved)) {
             return State::Moved;
         }
         self.number = self.number.take().filter(|_| number == Some(State::Open));
         self.bounds = self.bounds.take().filter(|_| bounds == Some(State::Open));
-        if both.contains(&Some(State::Open)) {
+        self.pause = self.pause.take().filter(|_| pause == Some(State::Open));
+        if all.contains(&Some(State::Open)) {
             State::Open
         } else {
             State::Fenced
         }
+    }
+
+    fn judge_number(&self, target: &Target) -> Option<State> {
+        let was = self.number.as_ref()?;
+        let found = target.found.as_ref().filter(|found| found.uid == was.uid);
+        Some(found.map_or(State::Fenced, |found| {
+            let ours = self.is_ours(found);
+            was.against(&found.resource_version, &found.replicas, ours)
+        }))
+    }
+
+    fn judge_bounds(&self, target: &Target) -> Option<State> {
+        let (name, was) = self.bounds.as_ref()?;
+        let mut all = target.autoscaling.hpas.iter();
+        let same = all.find(|hpa| hpa.name == *name && hpa.uid == was.uid);
+        Some(same.map_or(State::Fenced, |hpa| {
+            let ours = hpa.min_owner == Owner::Us || hpa.max_owner == Owner::Us;
+            was.against(&hpa.resource_version, &hpa.bounds, ours)
+        }))
+    }
+
+    fn judge_pause(&self, target: &Target) -> Option<State> {
+        let (name, was) = self.pause.as_ref()?;
+        if target.autoscaling.unreadable.is_some() {
+            return Some(State::Open); // it is asked for again
+        }
+        let object = target.autoscaling.scaled_object.as_ref();
+        let same = object.filter(|object| object.name == *name && object.uid == was.uid);
+        Some(same.map_or(State::Fenced, |object| {
+            let ours = object.owner == Owner::Us;
+            was.against(&object.resource_version, &object.paused, ours)
+        }))
+    }
+
+    fn pausable(&self) -> Option<&str> {
+        self.pause.as_ref().map(|(name, _)| name.as_str())
     }
 
     /// The API server keeps no name of whom a scale to 0 is from: then the rung's own number tells.
@@ -183,6 +231,15 @@ fn bounded<'a>(target: &'a Target, baseline: &Baseline) -> Option<&'a Hpa> {
         return None;
     };
     target.autoscaling.hpas.iter().find(|hpa| hpa.name == *name)
+}
+
+/// The `ScaledObject` that a baseline is of.
+fn paused<'a>(target: &'a Target, baseline: &Baseline) -> Option<&'a ScaledObject> {
+    let Some(Kept::Paused { name, .. }) = &baseline.autoscaler else {
+        return None;
+    };
+    let object = target.autoscaling.scaled_object.as_ref();
+    object.filter(|object| object.name == *name)
 }
 
 #[cfg(test)]

@@ -94,20 +94,22 @@ pub async fn observe(
     })
 }
 
-/// Looks for KEDA's `ScaledObject` behind a workload's autoscaler, where the level moves the workload or
-/// has moved it. Where that cannot be read the target says so; the error is for trying again.
+/// Looks for KEDA's `ScaledObject` behind a workload's autoscaler, where the level moves the workload,
+/// has moved it, or a late write may. Where that cannot be read the target says so; the error is for trying again.
 async fn pausable(context: &Context, key: &PolicyKey, target: &mut Target) -> Result<(), ApiError> {
+    let now = context.now();
     let asked = context.standings.with(key, |standing| {
         let mut baselines = standing.baselines.iter();
         let baseline = baselines.find(|baseline| baseline.workload == target.workload);
         let level = standing.record.level;
         let moved = standing.policy.replicas_at(level, &target.workload);
-        if moved.is_none() && baseline.is_none() {
+        let late = standing.handed_back.pausable(&target.workload, now);
+        if moved.is_none() && baseline.is_none() && late.is_none() {
             return None;
         }
         let recorded = match baseline.and_then(|baseline| baseline.autoscaler.clone()) {
             Some(Kept::Paused { name, .. }) => Some(name),
-            _ => None,
+            _ => late.map(str::to_owned),
         };
         let set = standing.set.get(&target.workload).cloned();
         Some((recorded, set))

@@ -18,7 +18,6 @@ use crate::api::{BotDegradationPolicy, BotDegradationPolicyStatus, MAX_SENTENCE,
 use crate::plan::{Plan, Refusal, Situation, Wanted, plan};
 use crate::policy::{Mode, Policy, Workload};
 use crate::prometheus::poller::PolicyKey;
-use crate::time::Time;
 
 /// How soon a policy that is not Ready is looked at again: what it waits for need not be watched.
 const NOT_READY_AGAIN: Duration = Duration::from_secs(15);
@@ -84,7 +83,14 @@ async fn steps(guarded: &Guarded, context: &Arc<Context>) -> Result<Action, ApiE
     if let Some(err) = retry {
         return Err(err);
     }
-    Ok(again(ready, admitted.pin_ends, context.now()))
+    let now = context.now();
+    let waits = [
+        admitted.pin_ends.map(|at| (at - now).to_duration()),
+        (!ready).then_some(NOT_READY_AGAIN),
+        may_be_paused(context, &key).then(|| policy.interval.to_duration()),
+    ];
+    let next = waits.into_iter().flatten().min();
+    Ok(next.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// Understands the spec, away from the threads that tick: a hostile query takes its time. A spec that
@@ -336,12 +342,11 @@ fn remember(
     Ok(object)
 }
 
-fn again(ready: bool, pin_ends: Option<Time>, now: Time) -> Action {
-    let wait = pin_ends.map(|at| (at - now).to_duration());
-    match (wait, ready) {
-        (Some(wait), true) => Action::requeue(wait),
-        (Some(wait), false) => Action::requeue(wait.min(NOT_READY_AGAIN)),
-        (None, true) => Action::await_change(),
-        (None, false) => Action::requeue(NOT_READY_AGAIN),
-    }
+/// Whether a late write may still land on a `ScaledObject`, which is not watched.
+fn may_be_paused(context: &Context, key: &PolicyKey) -> bool {
+    let now = context.now();
+    let pausable = context.standings.with(key, |standing| {
+        standing.handed_back.any_pausable(&standing.baselines, now)
+    });
+    pausable.unwrap_or_default()
 }

@@ -28,9 +28,9 @@ pub(crate) fn tests() -> Vec<Trial> {
     vec![trial("keda_is_paused_instead_of_fought", paused)]
 }
 
-const ANNOTATION: &str = "autoscaling.keda.sh/paused-replicas";
+pub(crate) const PAUSED: &str = "autoscaling.keda.sh/paused-replicas";
 /// As KEDA names the autoscaler of a `ScaledObject` named `worker`.
-const HPA: &str = "keda-hpa-worker";
+pub(crate) const HPA: &str = "keda-hpa-worker";
 
 const SCALED_OBJECT: &str = "
 apiVersion: keda.sh/v1alpha1
@@ -56,13 +56,7 @@ async fn paused(ctx: Ctx) -> Result<()> {
         without_keda(scene).await?;
     }
 
-    ctx.apply(&definitions::keda().await?).await?;
-    ctx.cluster()
-        .await_established("scaledobjects.keda.sh")
-        .await?;
-    ctx.apply(SCALED_OBJECT).await?;
-    let _keda = StandIn::start(ctx);
-    await_bounds(ctx, HPA, (2, 8)).await?;
+    let _keda = StandIn::install(ctx).await?;
     up_and_down(scene).await?;
     unpaused_by_a_person(scene).await
 }
@@ -133,7 +127,7 @@ async fn unpaused_by_a_person(scene: &Scene) -> Result<()> {
     await_no_hpa(ctx).await?;
     await_replicas(ctx, "worker", 1).await?;
     await_ready(ctx, "bot").await?;
-    let off = json!({"metadata": {"annotations": {ANNOTATION: null}}});
+    let off = json!({"metadata": {"annotations": {PAUSED: null}}});
     scaled_objects(ctx)
         .patch("worker", &PatchParams::default(), &Patch::Merge(off))
         .await?;
@@ -155,7 +149,7 @@ async fn unpaused_by_a_person(scene: &Scene) -> Result<()> {
     await_replicas(ctx, "worker", 4).await
 }
 
-fn scaled_objects(ctx: &Ctx) -> Api<DynamicObject> {
+pub(crate) fn scaled_objects(ctx: &Ctx) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject");
     Api::namespaced_with(ctx.client(), ctx.namespace(), &ApiResource::from_gvk(&kind))
 }
@@ -164,7 +158,7 @@ async fn await_pause(ctx: &Ctx, wanted: Option<&str>) -> Result<()> {
     let objects = scaled_objects(ctx);
     await_condition(&format!("the pause {wanted:?}"), SOON, || async {
         let object = objects.get("worker").await?;
-        let paused = object.annotations().get(ANNOTATION).map(String::as_str);
+        let paused = object.annotations().get(PAUSED).map(String::as_str);
         Ok((paused == wanted).then_some(()))
     })
     .await
@@ -180,9 +174,21 @@ async fn await_no_hpa(ctx: &Ctx) -> Result<()> {
 
 /// Stands in for KEDA's controller, for the one `ScaledObject` here: paused, its autoscaler goes and the
 /// number is set; not paused, its autoscaler is there with the bounds that the object names.
-struct StandIn(AbortHandle);
+pub(crate) struct StandIn(AbortHandle);
 
 impl StandIn {
+    /// With KEDA's definition and a `ScaledObject` for the Deployment `worker`, of which it has taken note.
+    pub(crate) async fn install(ctx: &Ctx) -> Result<Self> {
+        ctx.apply(&definitions::keda().await?).await?;
+        ctx.cluster()
+            .await_established("scaledobjects.keda.sh")
+            .await?;
+        ctx.apply(SCALED_OBJECT).await?;
+        let keda = Self::start(ctx);
+        await_bounds(ctx, HPA, (2, 8)).await?;
+        Ok(keda)
+    }
+
     fn start(ctx: &Ctx) -> Self {
         let ctx = ctx.clone();
         let task = tokio::spawn(async move {
@@ -199,7 +205,7 @@ impl StandIn {
     async fn round(ctx: &Ctx) -> Result<()> {
         let object = scaled_objects(ctx).get("worker").await?;
         let hpas = ctx.api::<HorizontalPodAutoscaler>();
-        if let Some(paused) = object.annotations().get(ANNOTATION) {
+        if let Some(paused) = object.annotations().get(PAUSED) {
             if hpas.get_opt(HPA).await?.is_some() {
                 hpas.delete(HPA, &DeleteParams::default()).await?;
             }

@@ -38,6 +38,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("election_late_scale_after_hand_back", late::scale_lands),
         trial("election_late_scale_to_zero", late::scale_to_zero_lands),
         trial("election_late_bounds_after_hand_back", late::bounds_land),
+        trial("election_late_pause_after_hand_back", late::pause_lands),
     ]
 }
 

@@ -1,6 +1,6 @@
-use super::super::standing::Written;
+use super::super::standing::{SetAutoscaler, Written};
 use super::*;
-use crate::plan::Autoscaling;
+use crate::plan::{Autoscaling, Refusal};
 use crate::policy::WorkloadKind;
 
 const START: Time = Time::from_millis(1_700_000_000_000);
@@ -142,6 +142,69 @@ fn nothing_is_late_where_another_policy_acts_or_the_time_is_over() {
     let mut anew = landed();
     anew[0].found.as_mut().expect("it is there").uid = "other".to_owned();
     assert!(handed_back(1).look(&anew, &[], |_| true, soon).is_empty());
+}
+
+#[test]
+fn a_pause_that_landed_late_is_taken_off() {
+    let paused_at = |version: u32, paused: Option<&str>, owner: Owner| {
+        let mut target = target(7, 3, Owner::Other("keda".to_owned()));
+        target.autoscaling.scaled_object = Some(ScaledObject {
+            name: "keda".to_owned(),
+            uid: "s".to_owned(),
+            resource_version: version.to_string(),
+            paused: paused.map(str::to_owned),
+            owner,
+            written: false,
+        });
+        target
+    };
+    let kept = Baseline {
+        autoscaler: Some(Kept::Paused {
+            name: "keda".to_owned(),
+            before: None,
+        }),
+        ..baseline(1)
+    };
+    let held = std::slice::from_ref(&kept);
+    let handed_back = || {
+        let mut all = HandedBack::default();
+        let before = paused_at(5, None, Owner::Nobody);
+        assert!(all.look(&[before], held, |_| true, START).is_empty());
+        all
+    };
+
+    let mut all = handed_back();
+    assert!(!all.any_pausable(held, START), "it is held, so it is read");
+    assert!(all.any_pausable(&[], START), "nobody reads it otherwise");
+    assert_eq!(all.pausable(&worker(), START), Some("keda"));
+    assert_eq!(all.pausable(&worker(), START + LATEST), None);
+    let mut unread = paused_at(5, None, Owner::Nobody);
+    unread.autoscaling = Autoscaling {
+        unreadable: Some(Refusal {
+            reason: "Denied",
+            message: "it may not be read".to_owned(),
+        }),
+        ..Autoscaling::default()
+    };
+    assert!(look(&mut all, unread).is_empty());
+    assert!(look(&mut all, paused_at(5, None, Owner::Nobody)).is_empty());
+    assert!(all.any_pausable(&[], START), "it may still come");
+    let given = look(&mut all, paused_at(9, Some("1"), Owner::Us));
+    assert_eq!(given[0].autoscaler, kept.autoscaler);
+    assert!(!all.any_pausable(&[], START));
+
+    // a person's pause stands, and what has been written since fences
+    let mut all = handed_back();
+    let person = Owner::Other("kubectl".to_owned());
+    assert!(look(&mut all, paused_at(9, Some("1"), person)).is_empty());
+    assert!(!all.any_pausable(&[], START));
+    let mut all = handed_back();
+    let off = SetAutoscaler::Paused {
+        name: "keda".to_owned(),
+        at: None,
+    };
+    all.wrote(&worker(), &Moved::Set(off));
+    assert!(!all.any_pausable(&[], START));
 }
 
 #[test]

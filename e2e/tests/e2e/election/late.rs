@@ -12,6 +12,8 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::support::{Member, Pair, acquired_at, epoch};
+use crate::autoscalers_keda::{HPA, PAUSED, StandIn, scaled_objects};
+use crate::autoscalers_support::await_bounds;
 use crate::faults_support::{await_ticks, never_fell_before, now, patch, seen};
 use crate::support::{
     GAUGE, PolicyYaml, SOON, await_level, await_ready, await_replicas, replicas, workload,
@@ -251,4 +253,25 @@ pub(super) async fn bounds_land(ctx: Ctx) -> Result<()> {
     scene.settles().await?;
     ensure!(replicas(&scene.ctx, "worker").await? == 3);
     Ok(())
+}
+
+/// The annotation that pauses KEDA likewise, though nobody watches its objects.
+pub(super) async fn pause_lands(ctx: Ctx) -> Result<()> {
+    let scene = Scene::set(ctx, 1).await?;
+    let ctx = &scene.ctx;
+    let _keda = StandIn::install(ctx).await?;
+    scene.depose_amid("patch scaledobjects", "worker").await?;
+    scene.hand_back().await?;
+    let objects = scaled_objects(ctx);
+    let before = objects.get("worker").await?.resource_version();
+    ensure!(scene.arrives().await? == 200, "it was refused");
+    await_condition("KEDA to be let go", PUT_RIGHT, || async {
+        let object = objects.get("worker").await?;
+        let landed = object.resource_version() != before;
+        Ok((landed && !object.annotations().contains_key(PAUSED)).then_some(()))
+    })
+    .await?;
+    // KEDA's autoscaler is back, and the number is its own choice
+    await_bounds(ctx, HPA, (2, 8)).await?;
+    scene.settles().await
 }
