@@ -35,6 +35,8 @@ mod hex;
 mod http;
 mod jobs;
 mod later;
+#[cfg(test)]
+mod leaving;
 mod logs;
 mod manners;
 mod message;

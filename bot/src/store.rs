@@ -147,7 +147,12 @@ impl Store {
     /// `PostgreSQL` is locked by the migrator itself; `SQLite` by a transaction that writes from its beginning on.
     async fn migrate(&self) -> Result<(), StoreError> {
         if !self.sqlite {
-            return Ok(migrations().run(&self.pool).await?);
+            let mut connection = self.pool.acquire().await?;
+            // the lock is the connection's: in the pool it would outlive a migration that ends half way
+            connection.close_on_drop();
+            return Ok(migrations()
+                .run_direct(None, &mut *connection, false)
+                .await?);
         }
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         migrations()

@@ -1,10 +1,8 @@
 //! Who asks may go away at any moment, as a page that is reloaded does: nothing is lost by it, and
 //! nothing half done.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
-
+use super::postgres::Postgres;
+use crate::leaving::leave_at;
 use crate::store::*;
 
 const PEOPLE: i64 = 3;
@@ -23,11 +21,11 @@ pub(super) async fn going_away(store: Store) {
     let (mut left, mut heard) = (0, 0);
     for n in 0..TRIES {
         let wait = n % WAITS;
-        left += usize::from(!leave_at(wait, store.setting("", "x")).await);
+        left += usize::from(left_at(wait, store.setting("", "x")).await);
         let kept = store.setting("", "x").await.unwrap();
         assert_eq!(kept.as_deref(), Some("kept"), "read, wait {wait}");
 
-        left += usize::from(!leave_at(wait, store.add_activity(&people(n))).await);
+        left += usize::from(left_at(wait, store.add_activity(&people(n))).await);
         let now = store.active(None, 0).await.unwrap();
         // a server may be writing still what nobody waits for any more
         let whole = now >= heard && now % PEOPLE == 0;
@@ -37,19 +35,26 @@ pub(super) async fn going_away(store: Store) {
     assert!(left > 0, "nobody ever went away");
 }
 
-/// Drops the work at the wait of that number; true if there are not so many.
-async fn leave_at(wait: usize, work: impl Future<Output = Result<impl Sized, StoreError>>) -> bool {
-    let mut work = pin!(work);
-    let mut seen = 0;
-    poll_fn(|context| match work.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(done.map(|_| true).unwrap()),
-        Poll::Pending if seen == wait => Poll::Ready(false),
-        Poll::Pending => {
-            seen += 1;
-            Poll::Pending
-        }
-    })
-    .await
+/// It is left where it waits for a table that somebody else has locked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_is_left_half_way_keeps_no_other_process_from_its_own() {
+    let server = Postgres::start();
+    let url = server.database("bot").await;
+    let one = Store::of(&url).await.unwrap();
+    let two = Store::of(&url).await.unwrap();
+    let mut other = two.pool.begin().await.unwrap();
+    let lock = "LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE";
+    other.execute(lock).await.unwrap();
+    let left = tokio::time::timeout(Duration::from_secs(1), one.migrate()).await;
+    assert!(left.is_err(), "there was nothing to wait for");
+    other.rollback().await.unwrap();
+    two.migrate().await.unwrap();
+}
+
+/// Whether it was left at the wait of that number; else it is done.
+async fn left_at(wait: usize, work: impl Future<Output = Result<impl Sized, StoreError>>) -> bool {
+    let left = leave_at(wait, Box::pin(work)).await;
+    left.map(Result::unwrap).is_none()
 }
 
 fn people(batch: usize) -> Vec<Heard> {
