@@ -111,13 +111,16 @@ impl Stops {
     /// Stops, or with `None` starts: at once here, then in the store. An error says that the store does
     /// not know yet; it is told as soon as it answers.
     pub(crate) async fn order(&self, guild: &str, stop: Option<Stop>) -> Result<(), StoreError> {
-        {
-            let mut told = self.told();
-            told.unwritten.insert(guild.to_owned(), stop);
-            self.apply((**self.current.load()).clone(), &told);
-        }
+        self.hold(guild, stop);
         let turn = self.store_turn.lock().await;
         self.write(&turn).await
+    }
+
+    /// The same here alone; the store is told at the next look.
+    pub(crate) fn hold(&self, guild: &str, stop: Option<Stop>) {
+        let mut told = self.told();
+        told.unwritten.insert(guild.to_owned(), stop);
+        self.apply((**self.current.load()).clone(), &told);
     }
 
     /// Looks for ever what was stopped or started elsewhere.

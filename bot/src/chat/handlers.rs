@@ -144,7 +144,8 @@ pub(crate) async fn answer(
         Ask::Search(question) => Box::pin(search::answer(services, question, context)).await,
         Ask::Summary => Box::pin(summary::answer(services, context)).await,
         Ask::Deep(question) => Box::pin(deep::answer(services, question, context)).await,
-        Ask::Stop(reason) => moderation::stop(services, context, reason).await,
+        // and this is the largest of the others
+        Ask::Stop(reason) => Box::pin(moderation::stop(services, context, reason)).await,
         Ask::Start => moderation::start(services, context).await,
         Ask::Reboot => moderation::reboot(services, context),
         Ask::Set(rest) => moderation::set(services, context, rest).await,

@@ -62,12 +62,15 @@ pub(super) async fn stop(
     reason: &str,
 ) -> Result<String, Failure> {
     moderators_only(context)?;
-    let person = services.store.person(&context.message.author.id).await;
-    let stop = Stop {
-        person: person.unwrap_or_default(),
+    let mut stop = Stop {
+        person: String::new(),
         at: now_ms(),
         reason: reason.chars().take(MOST_REASON).collect(),
     };
+    // before anything is waited for: the store may be slow, and the moderator may not wait for the answer
+    services.stops.hold(guild(context), Some(stop.clone()));
+    let person = services.store.person(&context.message.author.id).await;
+    stop.person = person.unwrap_or_default();
     let written = services.stops.order(guild(context), Some(stop)).await;
     Ok(match written {
         Ok(()) => "I have stopped; commands still work, and !start wakes me.".to_owned(),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::features::Features;
+use crate::leaving::leave_at;
 use crate::message::{Author, Door, Place};
 
 type Told = Arc<Mutex<Vec<Value>>>;
@@ -74,14 +75,8 @@ fn flags(reduced: &[&str]) -> Snapshot {
     }
 }
 
-async fn say(
-    services: &Services,
-    door: Door,
-    channel: &str,
-    text: &str,
-    reduced: &[&str],
-) -> String {
-    let message = Message {
+fn message(door: Door, channel: &str, text: &str) -> Message {
+    Message {
         own_way: false,
         id: crate::message::new_id(),
         door,
@@ -95,7 +90,17 @@ async fn say(
             moderator: false,
         },
         text: text.to_owned(),
-    };
+    }
+}
+
+async fn say(
+    services: &Services,
+    door: Door,
+    channel: &str,
+    text: &str,
+    reduced: &[&str],
+) -> String {
+    let message = message(door, channel, text);
     let context = Context {
         message: &message,
         flags: &flags(reduced),
@@ -204,4 +209,21 @@ async fn a_search_is_asked_once() {
     assert_eq!(told.lock().unwrap().len(), 1);
     // nobody's name goes along: the answer is for everybody
     assert!(!last(&told)[1].1.contains("Ann"));
+}
+
+#[tokio::test]
+async fn a_stop_holds_though_the_store_hangs_and_its_moderator_goes_away() {
+    let (services, _) = services().await;
+    let _hangs = services.store.hang().await;
+    let mut message = message(Door::Page, "here", "!stop");
+    message.author.moderator = true;
+    let context = Context {
+        message: &message,
+        flags: &flags(&[]),
+        deadline: Instant::now() + Duration::from_secs(10),
+    };
+    let ask = Ask::of(&message.text);
+    let ordered = leave_at(0, answer(&services, &ask, context)).await;
+    assert!(ordered.is_none(), "the store did not hang");
+    assert!(services.stops.of(None).is_some());
 }
