@@ -1,8 +1,9 @@
 //! The keys with their secrets: who is next, what is counted, what is shown.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::forecast::Pace;
@@ -48,6 +49,29 @@ pub(super) struct Reservation {
     tokens: u64,
 }
 
+/// A reservation that whoever asked for it does not have yet. Dropped, it is given back: nothing was sent.
+struct OnItsWay {
+    keyring: Arc<Keyring>,
+    reservation: Reservation,
+    arrived: bool,
+}
+
+impl OnItsWay {
+    fn arrive(mut self) -> Reservation {
+        self.arrived = true;
+        Reservation { ..self.reservation }
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        // where nothing runs any more it stays counted: too careful, never too bold
+        if !self.arrived && Handle::try_current().is_ok() {
+            drop(self.keyring.release(&self.reservation));
+        }
+    }
+}
+
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoKey {
@@ -64,9 +88,9 @@ pub(super) enum NoKey {
 }
 
 impl Keyring {
-    pub(super) fn new(keys: Vec<Key>, quota: Quota, store: Store, metrics: AiMetrics) -> Self {
+    pub(super) fn new(keys: Vec<Key>, quota: Quota, store: Store, metrics: AiMetrics) -> Arc<Self> {
         let count = keys.len();
-        let keyring = Self {
+        let keyring = Arc::new(Self {
             keys,
             quota,
             store,
@@ -78,7 +102,7 @@ impl Keyring {
                 requests: Pace::of(quota.length),
                 tokens: Pace::of(quota.length),
             }),
-        };
+        });
         keyring.show(now_ms());
         keyring
     }
@@ -102,7 +126,7 @@ impl Keyring {
 
     /// Counts a request in, with the first key that has room for it, of those from `from` on.
     pub(super) async fn reserve(
-        &self,
+        self: &Arc<Self>,
         from: usize,
         tokens: u64,
         now: i64,
@@ -115,20 +139,10 @@ impl Keyring {
             let Some(key) = next else {
                 return Err(self.resting(&short, now));
             };
-            let name = &self.keys[key].name;
-            let reserved = self.store.reserve_usage(name, &self.quota, tokens, now);
-            match reserved.await? {
-                Ok(()) => {
-                    self.metrics.started.inc();
-                    self.state().usage[key].add(tokens);
-                    self.show(now);
-                    return Ok(Reservation {
-                        key,
-                        at: now,
-                        tokens,
-                    });
-                }
+            match self.count_in(key, tokens, now).await? {
+                Ok(reservation) => return Ok(reservation),
                 Err(Full { window, spent }) if spent => {
+                    let name = &self.keys[key].name;
                     tracing::warn!(key = %name, window = window.name(), "the key's quota is out");
                     self.learn(key, Verdict::Spent(window), now);
                 }
@@ -138,6 +152,43 @@ impl Keyring {
                 }
             }
             from = key + 1;
+        }
+    }
+
+    /// As a task: who goes away while the store counts leaves no request counted that was never sent.
+    async fn count_in(
+        self: &Arc<Self>,
+        key: usize,
+        tokens: u64,
+        now: i64,
+    ) -> Result<Result<Reservation, Full>, StoreError> {
+        let keyring = Arc::clone(self);
+        let counted = tokio::spawn(async move {
+            let name = &keyring.keys[key].name;
+            let reserved = keyring
+                .store
+                .reserve_usage(name, &keyring.quota, tokens, now);
+            let reserved = reserved.await?;
+            Ok(reserved.map(|()| keyring.begin(key, tokens, now)))
+        });
+        // one that has panicked has counted nothing
+        let counted = counted.await.unwrap_or(Err(StoreError::Down))?;
+        Ok(counted.map(OnItsWay::arrive))
+    }
+
+    /// A request is counted in.
+    fn begin(self: &Arc<Self>, key: usize, tokens: u64, now: i64) -> OnItsWay {
+        self.metrics.started.inc();
+        self.state().usage[key].add(tokens);
+        self.show(now);
+        OnItsWay {
+            keyring: Arc::clone(self),
+            reservation: Reservation {
+                key,
+                at: now,
+                tokens,
+            },
+            arrived: false,
         }
     }
 
@@ -165,15 +216,17 @@ impl Keyring {
         })
     }
 
-    /// Gives back a request that certainly was not sent.
-    pub(super) async fn release(&self, reservation: &Reservation) {
-        let (key, tokens) = (reservation.key, reservation.tokens);
-        let name = self.name(reservation);
+    /// Gives back a request that certainly was not sent; as a task, since its asker may go away meanwhile.
+    pub(super) fn release(self: &Arc<Self>, reservation: &Reservation) -> JoinHandle<()> {
+        let keyring = Arc::clone(self);
+        let (key, at, tokens) = (reservation.key, reservation.at, reservation.tokens);
+        tokio::spawn(async move { keyring.take_back(key, at, tokens).await })
+    }
+
+    async fn take_back(&self, key: usize, at: i64, tokens: u64) {
+        let name = &self.keys[key].name;
         let hour = self.quota.length;
-        let released = self
-            .store
-            .release_usage(name, hour, reservation.at, tokens)
-            .await;
+        let released = self.store.release_usage(name, hour, at, tokens).await;
         if let Err(error) = released {
             // too careful, never too bold
             tracing::warn!(%error, key = %name, "a request that was not sent stays counted");

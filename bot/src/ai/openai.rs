@@ -8,7 +8,7 @@
 //! other keys bear witness: one of them is answered, so it was the key; none is, so it was the question, and
 //! nobody can put all keys away by asking it.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ pub(crate) struct OpenAi {
     url: Url,
     model: String,
     small_model: String,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     dependency: Dependency,
 }
 
@@ -62,7 +62,7 @@ impl OpenAi {
     pub(super) fn new(
         config: &AiConfig,
         base: &str,
-        keyring: Keyring,
+        keyring: Arc<Keyring>,
         dependency: Dependency,
     ) -> Result<Self, AiError> {
         let url = format!("{}/chat/completions", base.trim_end_matches('/'));
@@ -173,7 +173,7 @@ impl OpenAi {
             // without a whole answer the request stays counted as it was reserved: nobody knows what it cost
             Err(fault) => {
                 if fault.unsent {
-                    self.keyring.release(reservation).await;
+                    let _ = self.keyring.release(reservation).await; // a panic in there has been reported
                 }
                 return Err(fault);
             }

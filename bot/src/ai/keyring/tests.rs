@@ -1,11 +1,14 @@
+use std::time::Duration;
+
 use prometheus_client::registry::Registry;
 
 use super::*;
 use crate::ai::{Bound, Window};
+use crate::leaving::leave_at;
 
 const HOUR: i64 = 3_600_000;
 
-fn keyring(store: &Store, names: &[&str], hour: u64) -> (Keyring, Registry) {
+fn keyring(store: &Store, names: &[&str], hour: u64) -> (Arc<Keyring>, Registry) {
     let keys = names.iter().map(|name| Key {
         name: (*name).to_owned(),
         secret: None,
@@ -75,7 +78,7 @@ async fn the_count_outlives_the_process_and_shows_from_the_first_look_on() {
 }
 
 /// One key with so many tokens an hour.
-async fn keyring_of_tokens(tokens: u64) -> (Keyring, Registry) {
+async fn keyring_of_tokens(tokens: u64) -> (Arc<Keyring>, Registry) {
     let store = Store::of("sqlite::memory:").await.unwrap();
     let mut registry = Registry::default();
     let metrics = AiMetrics::new(&mut registry);
@@ -141,4 +144,30 @@ async fn a_request_that_is_too_dear_does_not_put_the_key_to_rest() {
         .await
         .unwrap();
     assert!(keyring.reserve(0, 200, now).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_away_before_a_request_is_sent_has_it_given_back() {
+    let store = Store::of("sqlite::memory:").await.unwrap();
+    let (keyring, _) = keyring(&store, &["only"], 1000);
+    let now = now_ms();
+    let mut left = 0;
+    for n in 0..60 {
+        match leave_at(n % 12, keyring.reserve(0, 7, now)).await {
+            // nor does whoever could not send it wait for the end of that
+            Some(reserved) => drop(keyring.release(&reserved.unwrap())),
+            None => left += 1,
+        }
+    }
+    assert!(left > 0, "nobody ever went away");
+    let given_back = async {
+        let (started, unsent) = (&keyring.metrics.started, &keyring.metrics.unsent);
+        while started.get() != unsent.get()
+            || store.usage("only", Hour::default(), now).await.unwrap() != Usage::default()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), given_back);
+    in_time.await.expect("all of it is given back");
 }
