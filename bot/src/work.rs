@@ -6,8 +6,13 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::config::LoadConfig;
 use crate::features::FULL_BUDGET;
+
+/// Rounds between two looks whether anybody still waits: much less than a millisecond.
+const LOOK: u64 = 1 << 14;
 
 /// An amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,17 +23,23 @@ impl Work {
         Self(rounds)
     }
 
-    /// Does it, away from the threads that serve everybody.
+    /// Does it, away from the threads that serve everybody, for as long as somebody waits: whoever goes away
+    /// leaves a turn to the next, whose work is not to come on top.
     pub(crate) async fn perform(self) {
         if self.0 > 0 {
+            let gone = CancellationToken::new();
+            let _leaving = gone.clone().drop_guard();
             // an error: the runtime is shutting down, and nobody waits
-            let _ = tokio::task::spawn_blocking(move || self.burn()).await;
+            let _ = tokio::task::spawn_blocking(move || self.burn(&gone)).await;
         }
     }
 
-    fn burn(self) {
+    fn burn(self, gone: &CancellationToken) {
         let mut x = 0x9e37_79b9_7f4a_7c15_u64;
-        for _ in 0..self.0 {
+        for round in 0..self.0 {
+            if round.is_multiple_of(LOOK) && gone.is_cancelled() {
+                return;
+            }
             x ^= x << 13;
             x ^= x >> 7;
             x ^= x << 17;
@@ -81,9 +92,10 @@ impl Costs {
 #[allow(clippy::cast_precision_loss)] // a few hundred thousand rounds
 pub(crate) fn calibrate() -> f64 {
     const ROUNDS: u64 = 300_000;
+    let nobody = CancellationToken::new();
     let tries = (0..12).map(|_| {
         let start = Instant::now();
-        Work::rounds(ROUNDS).burn();
+        Work::rounds(ROUNDS).burn(&nobody);
         start.elapsed()
     });
     let best = tries.min().unwrap_or_default();
@@ -93,6 +105,7 @@ pub(crate) fn calibrate() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leaving::leave_at;
 
     #[test]
     fn costs_are_in_proportion() {
@@ -108,6 +121,18 @@ mod tests {
         assert_eq!(costs.chat(96), Work(15_000));
         assert_eq!(costs.animation(false), Work(240_000));
         assert_eq!(costs.animation(true), Work(60_000));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_ends() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let endless = Work::rounds(u64::MAX);
+        let left = runtime.block_on(leave_at(0, endless.perform()));
+        assert!(left.is_none(), "it was done");
+        let begin = Instant::now();
+        runtime.shutdown_timeout(PATIENCE);
+        assert!(begin.elapsed() < PATIENCE, "it goes on");
     }
 
     #[test]
