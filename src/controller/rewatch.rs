@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 use kube::Resource;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
-use kube::runtime::utils::Backoff;
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::{self, Config, Error, Event};
 use serde::de::DeserializeOwned;
 
@@ -21,6 +21,8 @@ const WINDOW: u32 = 15;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// An outage is over at most this long before its end is noticed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What has not failed for so long, two windows of a watch, works: its next failure is a first one.
+const LIVED: Duration = Duration::from_secs(30);
 
 /// `kube`'s watcher, begun anew with a list where an event could not be read (it would be skipped) or where
 /// the version to go on from is refused (it would be asked for again and again).
@@ -60,41 +62,12 @@ where
 {
     let config = config.timeout(WINDOW);
     let begin = move || watcher::watcher(api.clone(), config.clone()).boxed();
-    let events = futures::stream::unfold((begin(), begin), move |(mut stream, begin)| async move {
+    futures::stream::unfold((begin(), begin), move |(mut stream, begin)| async move {
         let next = stream.next().await?;
         if lost_track(&next) {
             stream = begin();
         }
         Some((next, (stream, begin)))
-    });
-    begun_by_an_answer(events)
-}
-
-/// `Init` comes with the first that the list gives, not before it is asked for: a list that fails would
-/// otherwise follow an event that went well each time, after which the pauses begin again at the first.
-fn begun_by_an_answer<K>(
-    events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
-) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
-where
-    K: Send,
-{
-    let mut begun = false;
-    events.flat_map(move |event| {
-        let (init, event) = match event {
-            Ok(Event::Init) => {
-                begun = true;
-                (None, None)
-            }
-            Err(err) => {
-                begun = false;
-                (None, Some(Err(err)))
-            }
-            Ok(event) => {
-                let init = std::mem::take(&mut begun).then_some(Ok(Event::Init));
-                (init, Some(Ok(event)))
-            }
-        };
-        futures::stream::iter(init.into_iter().chain(event))
     })
 }
 
@@ -155,17 +128,46 @@ fn has_lost_track(error: &Error) -> bool {
     }
 }
 
-/// The pauses between tries of a watch. `kube`'s default grows to a minute.
-#[derive(Debug)]
-pub struct Pauses(Duration);
+/// The pauses between tries of a watch. `kube`'s default grows to half a minute.
+pub struct Pauses(ResetTimerBackoff<Growing>);
+
+impl Pauses {
+    fn first_again_after(lived: Duration) -> Self {
+        Self(ResetTimerBackoff::new(Growing::default(), lived))
+    }
+}
 
 impl Default for Pauses {
+    fn default() -> Self {
+        Self::first_again_after(LIVED)
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next()
+    }
+}
+
+impl Backoff for Pauses {
+    /// Called at whatever goes well, which proves nothing: `kube` announces each list before it asks for it,
+    /// and a list may come each time although every watch after it is refused.
+    fn reset(&mut self) {}
+}
+
+/// Each twice as long as the one before, up to the longest.
+#[derive(Debug)]
+struct Growing(Duration);
+
+impl Default for Growing {
     fn default() -> Self {
         Self(FIRST_PAUSE)
     }
 }
 
-impl Iterator for Pauses {
+impl Iterator for Growing {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -175,7 +177,7 @@ impl Iterator for Pauses {
     }
 }
 
-impl Backoff for Pauses {
+impl Backoff for Growing {
     fn reset(&mut self) {
         *self = Self::default();
     }
@@ -212,10 +214,22 @@ mod tests {
 
     use super::*;
 
-    /// A watch whose first lists are refused, so many of them; then each one is empty. What is watched never
-    /// changes. With it, how often a list was asked for.
-    fn refusing(
-        first: usize,
+    const EMPTY: &str = r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
+    const FORBIDDEN: &str = r#"{"apiVersion":"v1","kind":"Status","status":"Failure","message":"no","reason":"Forbidden","code":403}"#;
+    const EXPIRED: &str = r#"{"apiVersion":"v1","kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410}"#;
+
+    /// A status and a body.
+    type Answer = (u16, String);
+
+    fn empty() -> Answer {
+        (200, EMPTY.to_owned())
+    }
+
+    /// A watch of an API server: what it answers to each list, by how many there were before, and to each watch;
+    /// none keeps it open, and nothing changes. With it, how often a list was asked for.
+    fn served(
+        list: fn(usize) -> Answer,
+        watch: Option<Answer>,
     ) -> (
         impl Stream<Item = watcher::Result<Event<ConfigMap>>> + Send,
         Arc<AtomicUsize>,
@@ -227,19 +241,16 @@ mod tests {
                 .uri()
                 .query()
                 .is_some_and(|query| query.contains("watch="));
-            let refused = !is_watch && counted.fetch_add(1, Ordering::SeqCst) < first;
+            let answer = if is_watch {
+                watch.clone()
+            } else {
+                Some(list(counted.fetch_add(1, Ordering::SeqCst)))
+            };
             async move {
-                if is_watch {
-                    std::future::pending::<()>().await;
-                }
-                let (code, body) = if refused {
-                    let body = r#"{"apiVersion":"v1","kind":"Status","status":"Failure","message":"no","reason":"Forbidden","code":403}"#;
-                    (403, body)
-                } else {
-                    let body = r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
-                    (200, body)
+                let Some((code, body)) = answer else {
+                    return std::future::pending().await;
                 };
-                let body = Body::from(body.as_bytes().to_vec());
+                let body = Body::from(body.into_bytes());
                 let answer = Response::builder().status(code).body(body);
                 Ok::<_, BoxError>(answer.expect("an answer"))
             }
@@ -249,34 +260,75 @@ mod tests {
         (events, lists)
     }
 
-    #[tokio::test]
-    async fn a_list_that_is_refused_is_asked_for_ever_more_rarely() {
-        let (events, lists) = refusing(usize::MAX);
+    /// Four failures in a row take four lists and the pauses between them.
+    async fn assert_asks_ever_more_rarely(list: fn(usize) -> Answer, watch: Option<Answer>) {
+        let (events, lists) = served(list, watch);
         let started = Instant::now();
-        let first: Vec<_> = events.take(4).collect().await;
-        assert!(first.iter().all(Result::is_err), "{first:?}");
+        let failures = events.filter(|event| std::future::ready(event.is_err()));
+        assert_eq!(failures.take(4).count().await, 4);
         assert_eq!(lists.load(Ordering::SeqCst), 4);
         let least = FIRST_PAUSE * (1 + 2 + 4);
         assert!(started.elapsed() >= least, "{:?}", started.elapsed());
     }
 
     #[tokio::test]
+    async fn a_list_that_is_refused_is_asked_for_ever_more_rarely() {
+        assert_asks_ever_more_rarely(|_| (403, FORBIDDEN.to_owned()), None).await;
+    }
+
+    #[tokio::test]
+    async fn so_is_one_after_which_every_watch_is_gone() {
+        let refused = (410, EXPIRED.to_owned());
+        let ended = (
+            200,
+            format!("{{\"type\":\"ERROR\",\"object\":{EXPIRED}}}\n"),
+        );
+        tokio::join!(
+            assert_asks_ever_more_rarely(|_| empty(), Some(refused)),
+            assert_asks_ever_more_rarely(|_| empty(), Some(ended)),
+        );
+    }
+
+    #[tokio::test]
     async fn a_list_that_comes_at_last_is_whole() {
-        let (events, lists) = refusing(1);
-        let told: Vec<_> = events.take(3).collect().await;
+        let first_refused = |before| match before {
+            0 => (403, FORBIDDEN.to_owned()),
+            _ => empty(),
+        };
+        let (events, lists) = served(first_refused, None);
+        let told: Vec<_> = events.take(4).collect().await;
         assert!(
-            matches!(told[..], [Err(_), Ok(Event::Init), Ok(Event::InitDone)]),
+            matches!(
+                told[..],
+                [
+                    Ok(Event::Init),
+                    Err(_),
+                    Ok(Event::Init),
+                    Ok(Event::InitDone)
+                ]
+            ),
             "{told:?}"
         );
         assert_eq!(lists.load(Ordering::SeqCst), 2);
     }
 
     #[test]
-    fn pauses_grow_to_the_longest_and_begin_again() {
+    fn pauses_grow_to_the_longest_whatever_goes_well_in_between() {
         let mut pauses = Pauses::default();
-        let first: Vec<u128> = pauses.by_ref().take(6).map(|p| p.as_millis()).collect();
+        let mut next = || {
+            pauses.reset();
+            pauses.next().map(|pause| pause.as_millis())
+        };
+        let first: Vec<_> = std::iter::from_fn(&mut next).take(6).collect();
         assert_eq!(first, [500, 1000, 2000, 4000, 5000, 5000]);
-        pauses.reset();
+    }
+
+    #[test]
+    fn pauses_begin_again_once_a_watch_has_lived() {
+        let lived = Duration::from_millis(20);
+        let mut pauses = Pauses::first_again_after(lived);
+        assert_eq!(pauses.by_ref().take(3).last(), Some(FIRST_PAUSE * 4));
+        std::thread::sleep(lived * 2);
         assert_eq!(pauses.next(), Some(FIRST_PAUSE));
     }
 }
