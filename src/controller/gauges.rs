@@ -2,12 +2,19 @@
 
 use super::context::Context;
 use super::standing::Standing;
-use crate::metrics::PolicyLabels;
+use crate::api::BotDegradationPolicyStatus;
+use crate::api::conditions::{READY, condition};
+use crate::metrics::{Metrics, PolicyLabels};
 use crate::prometheus::poller::PolicyKey;
 
-/// Sets a policy's gauges.
-pub fn set(context: &Context, key: &PolicyKey, standing: &Standing, ready: bool) {
-    let (metrics, labels, record) = (&context.metrics, labels(key), &standing.record);
+/// Sets a policy's gauges, with what status says of it.
+pub fn set(
+    metrics: &Metrics,
+    key: &PolicyKey,
+    standing: &Standing,
+    status: &BotDegradationPolicyStatus,
+) {
+    let (labels, record) = (labels(key), &standing.record);
     let number = |level: usize| i64::try_from(level).unwrap_or(i64::MAX);
     metrics
         .level
@@ -21,12 +28,16 @@ pub fn set(context: &Context, key: &PolicyKey, standing: &Standing, ready: bool)
         .blind
         .get_or_create(&labels)
         .set(i64::from(record.blind.is_some()));
-    metrics.ready.get_or_create(&labels).set(i64::from(ready));
+    set_ready(metrics, key, status);
 }
 
-/// Says that a policy is not Ready, of which nothing else is known.
-pub fn not_ready(context: &Context, key: &PolicyKey) {
-    context.metrics.ready.get_or_create(&labels(key)).set(0);
+/// Sets the one of a policy of which nothing else is known: whether it is Ready is what the condition says.
+pub fn set_ready(metrics: &Metrics, key: &PolicyKey, status: &BotDegradationPolicyStatus) {
+    let ready = condition(&status.conditions, READY).is_some_and(|it| it.status == "True");
+    metrics
+        .ready
+        .get_or_create(&labels(key))
+        .set(i64::from(ready));
 }
 
 /// Drops them.
@@ -40,3 +51,6 @@ fn labels(key: &PolicyKey) -> PolicyLabels {
         policy: key.name.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,11 +139,11 @@ async fn refuse(
     object: &BotDegradationPolicy,
     refusals: &[Refusal],
 ) -> Result<Action, ApiError> {
-    gauges::not_ready(context, &key(object));
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status: BotDegradationPolicyStatus = object.status.clone().unwrap_or_default();
     report::set_ready(&mut status.conditions, refusals, generation, context.now());
     status.observed_generation = Some(generation);
+    gauges::set_ready(&context.metrics, &key(object), &status);
     let changed = object.status.as_ref() != Some(&status);
     report::write(context, object, status).await?;
     if changed {
@@ -299,11 +299,11 @@ async fn settle(
             generation: object.metadata.generation.unwrap_or_default(),
             pin_problem: admitted.pin_problem.as_ref(),
         };
-        let ready = refusals.is_empty() && applied.retry.is_none();
-        gauges::set(context, key, standing, ready);
+        let status = report::status(&object, standing, &baselines, Some(&outcome), context.now());
+        gauges::set(&context.metrics, key, standing, &status);
         let notices = std::mem::take(&mut standing.notices);
         (
-            report::status(&object, standing, &baselines, Some(&outcome), context.now()),
+            status,
             notices,
             events::refused(&object, &refusals, &before),
         )

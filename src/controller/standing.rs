@@ -361,4 +361,4 @@ impl Standings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

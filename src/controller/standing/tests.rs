@@ -1,7 +1,8 @@
 use super::*;
 use crate::policy::remains;
 
-fn object(version: &str, uid: &str) -> BotDegradationPolicy {
+/// A policy of which nothing but its identity matters.
+pub(crate) fn object(version: &str, uid: &str) -> BotDegradationPolicy {
     let object = serde_json::json!({
         "apiVersion": "brownout.dev/v1alpha1",
         "kind": "BotDegradationPolicy",
@@ -9,6 +10,17 @@ fn object(version: &str, uid: &str) -> BotDegradationPolicy {
         "spec": {"signals": [], "levels": []},
     });
     serde_json::from_value(object).expect("a policy")
+}
+
+/// A policy that nothing is known of but its spec.
+pub(crate) fn standing(policy: Policy) -> Standing {
+    let remembered = Remembered::nothing(&policy);
+    let understood = Understood {
+        policy: Arc::new(policy),
+        queries: Arc::new([]),
+        tenant: None,
+    };
+    Standing::new(&object("1", "a"), understood, remembered, Phase::Deciding)
 }
 
 /// A policy that was read again at a takeover is not forgotten for an older one of the watch, before
