@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::context::Context;
-use super::hand::{self, NoHold};
+use super::hand::{self, NoHold, Pin};
 use super::rebuild;
 use super::record::words;
 use super::restore::{self, Remembered};
@@ -19,7 +19,6 @@ use crate::prometheus::poller::{PolicyKey, Subscription};
 use crate::time::Time;
 
 /// What admitting found out.
-#[derive(Default)]
 pub struct Admitted {
     /// What keeps the policy from being Ready.
     pub refusals: Vec<Refusal>,
@@ -29,6 +28,20 @@ pub struct Admitted {
     pub pin_ends: Option<Time>,
 }
 
+impl Admitted {
+    fn held(held: &Result<Option<Pin>, NoHold>) -> Self {
+        Self {
+            refusals: Vec::new(),
+            pin_problem: held.as_ref().err().cloned(),
+            pin_ends: held
+                .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
+                .map(|pin| pin.until),
+        }
+    }
+}
+
 /// Admits a policy.
 pub fn admit(
     context: &Arc<Context>,
@@ -36,15 +49,8 @@ pub fn admit(
     understood: Understood,
 ) -> Admitted {
     let (key, now) = (key(object), context.now());
-    let mut admitted = Admitted::default();
-    let pin = match hand::holds(&understood.policy, object.annotations(), now) {
-        Ok(pin) => pin,
-        Err(problem) => {
-            admitted.pin_problem = Some(problem);
-            None
-        }
-    };
-    admitted.pin_ends = pin.as_ref().map(|pin| pin.until);
+    let held = hand::holds(&understood.policy, object.annotations(), now);
+    let mut admitted = Admitted::held(&held);
     let phase = {
         let mut standings = context.standings.lock();
         let standing = standings
@@ -60,7 +66,7 @@ pub fn admit(
             }
             None => begin(object, understood, now),
         };
-        standing.hand(pin.as_ref(), now);
+        standing.hand(&held, now);
         if let Some(signal) = standing.rejected {
             let refusal = restore::rejection(&standing.policy, signal);
             admitted.refusals.push(refusal);
@@ -92,15 +98,11 @@ pub fn hold(
         }
         standing.rest();
         let policy = Arc::clone(&standing.policy);
-        let (pin, pin_problem) = match hand::holds(&policy, object.annotations(), now) {
-            Ok(pin) => (pin, None),
-            Err(problem) => (None, Some(problem)),
-        };
-        standing.hand(pin.as_ref(), now);
+        let held = hand::holds(&policy, object.annotations(), now);
+        standing.hand(&held, now);
         let admitted = Admitted {
             refusals: refusals.to_vec(),
-            pin_problem,
-            pin_ends: pin.map(|pin| pin.until),
+            ..Admitted::held(&held)
         };
         Some((policy, admitted))
     });

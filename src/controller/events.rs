@@ -5,9 +5,10 @@ use kube::runtime::events::Event;
 
 use super::context::Context;
 use super::error::{ApiError, call};
-use super::standing::Notice;
+use super::hand::NoHold;
+use super::standing::{Notice, Standing};
 use crate::api::BotDegradationPolicy;
-use crate::api::conditions::{READY, condition, cut};
+use crate::api::conditions::{MAX_MESSAGE, PINNED, READY, condition, cut};
 use crate::plan::Refusal;
 
 /// The API server refuses a longer note.
@@ -60,3 +61,29 @@ pub fn refused(
     })
     .collect()
 }
+
+/// An Event for a pin whose time is over, unless status tells of it already. That is written before the Event is
+/// published, so no other reconcile and no other process tells of the same pin again.
+pub fn pin_over(
+    object: &BotDegradationPolicy,
+    standing: &Standing,
+    problem: Option<&NoHold>,
+) -> Option<Notice> {
+    let problem = problem?;
+    let pin = problem.over.as_ref()?;
+    let status = object.status.as_ref();
+    let told = status.and_then(|status| condition(&status.conditions, PINNED));
+    let is_told = told.is_some_and(|told| {
+        told.reason == problem.reason && told.message == cut(&problem.message, MAX_MESSAGE)
+    });
+    (!is_told).then(|| Notice {
+        warning: false,
+        reason: problem.reason,
+        // Each pin has a series of its own: the note of the first would stand for all of them.
+        action: format!("Unpin{}", pin.until),
+        note: format!("{}: {}", pin.over(&standing.policy), standing.course()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

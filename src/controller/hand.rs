@@ -26,6 +26,8 @@ pub struct NoHold {
     pub reason: &'static str,
     /// The sentence.
     pub message: String,
+    /// The pin, where there was nothing wrong with it until its time was over.
+    pub over: Option<Pin>,
 }
 
 impl Pin {
@@ -47,6 +49,16 @@ impl Pin {
         };
         format!("pinned to {pinned}{capped} until {}{why}", self.until)
     }
+
+    /// That its time is over, and what it was.
+    pub fn over(&self, policy: &Policy) -> String {
+        let why = match self.reason.as_str() {
+            "" => String::new(),
+            why => format!(" ({why})"),
+        };
+        let level = policy.level_name(self.level);
+        format!("the pin to {level} until {}{why} is over", self.until)
+    }
 }
 
 /// The pin that holds now, or why there is none although there are annotations of one.
@@ -63,11 +75,13 @@ pub fn holds(
                  annotations out",
                 pin.until
             ),
+            over: Some(pin),
         }),
         Ok(pin) => Ok(pin),
         Err(message) => Err(NoHold {
             reason: conditions::PIN_INVALID,
             message,
+            over: None,
         }),
     }
 }

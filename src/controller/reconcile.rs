@@ -305,7 +305,13 @@ async fn settle(
         (
             status,
             notices,
-            events::refused(&object, &refusals, &before),
+            events::refused(&object, &refusals, &before)
+                .into_iter()
+                .chain(events::pin_over(
+                    &object,
+                    standing,
+                    admitted.pin_problem.as_ref(),
+                )),
         )
     });
     let Some((status, notices, fresh)) = made else {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kube::ResourceExt;
 
 use super::failing::Failing;
-use super::hand::Pin;
+use super::hand::{NoHold, Pin};
 use super::late::HandedBack;
 use super::observe;
 use super::record::{Record, words};
@@ -267,8 +267,9 @@ impl Standing {
         }
     }
 
-    /// Takes in a pin, or that there is none.
-    pub fn hand(&mut self, pin: Option<&Pin>, now: Time) {
+    /// Takes in a pin, or that none holds.
+    pub fn hand(&mut self, held: &Result<Option<Pin>, NoHold>, now: Time) {
+        let pin = held.as_ref().ok().and_then(Option::as_ref);
         self.record.pin = pin.cloned();
         match (pin, self.memory.pinned) {
             (Some(pin), pinned) if pinned != Some(pin.level) => {
@@ -282,14 +283,32 @@ impl Standing {
                 self.memory.unpin(now);
                 self.record
                     .moved(&self.policy, &self.memory, now, words::UNPINNED, "pin");
-                let note = format!(
-                    "the pin to {} is over; deciding goes on from there",
-                    self.policy.level_name(level)
-                );
-                self.notice(false, words::UNPINNED, "Unpin", note);
+                // One whose time is over has an Event of its own.
+                let over = held
+                    .as_ref()
+                    .err()
+                    .and_then(|problem| problem.over.as_ref());
+                if over.is_none_or(|pin| pin.level != level) {
+                    let name = self.policy.level_name(level);
+                    let note = format!("the pin to {name} holds no more: {}", self.course());
+                    self.notice(false, words::UNPINNED, "Unpin", note);
+                }
             }
             _ => {}
         }
+    }
+
+    /// What becomes of the level while no pin holds.
+    pub fn course(&self) -> String {
+        let applied = self.policy.level_name(self.record.level);
+        if self.policy.mode == Mode::Paused {
+            return format!("the policy is Paused and stays at {applied}");
+        }
+        if self.phase == Phase::Resting {
+            return format!("it stays at {applied} until the policy can be decided on again");
+        }
+        let decided = self.policy.level_name(self.memory.level);
+        format!("deciding goes on from {decided}")
     }
 
     /// Remembers to publish an Event.

@@ -167,6 +167,13 @@ impl Seen {
         let mut events = self.events.iter();
         events.any(|(_, of, _)| of.as_deref() == Some(reason))
     }
+
+    /// How often an Event with this reason was published.
+    pub(crate) fn times_told(&self, reason: &str) -> i32 {
+        let events = self.events.iter();
+        let told = events.filter(|(_, of, _)| of.as_deref() == Some(reason));
+        told.map(|(_, _, count)| count.unwrap_or(1)).sum()
+    }
 }
 
 /// Looks at a policy as a user does.

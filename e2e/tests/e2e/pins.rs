@@ -10,6 +10,7 @@ use crate::faults_support::{
     INTERVAL, at, await_level, await_live, await_reason, await_status, await_ticks, condition,
     flag, patch, seen,
 };
+use crate::support::await_event;
 
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
@@ -118,8 +119,22 @@ async fn while_paused(ctx: Ctx) -> Result<()> {
         status.level == 1 && status.desired_level == 1,
         "{status:#?}"
     );
+    let note = await_event(&ctx, "bot", "PinOver").await?;
+    ensure!(
+        note.starts_with("the pin to shed-luxury") && note.ends_with("stays at shed-luxury"),
+        "{note}"
+    );
+    // the next process is no news of it
+    operator.restart().await?;
+    await_live(&operator, "bot", "a rest", |live| {
+        live["phase"] == "Resting"
+    })
+    .await?;
     patch(&ctx, "bot", json!({"spec": {"mode": "Enforce"}})).await?;
     await_level(&ctx, "bot", 0).await?;
+    let seen = seen(&ctx, "bot").await?;
+    let told = (seen.times_told("PinOver"), seen.times_told("Unpinned"));
+    ensure!(told == (1, 0), "{seen:#?}");
     Ok(())
 }
 
