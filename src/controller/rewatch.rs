@@ -131,15 +131,9 @@ fn has_lost_track(error: &Error) -> bool {
 /// The pauses between tries of a watch. `kube`'s default grows to half a minute.
 pub struct Pauses(ResetTimerBackoff<Growing>);
 
-impl Pauses {
-    fn first_again_after(lived: Duration) -> Self {
-        Self(ResetTimerBackoff::new(Growing::default(), lived))
-    }
-}
-
 impl Default for Pauses {
     fn default() -> Self {
-        Self::first_again_after(LIVED)
+        Self(ResetTimerBackoff::new(Growing::default(), LIVED))
     }
 }
 
@@ -323,12 +317,13 @@ mod tests {
         assert_eq!(first, [500, 1000, 2000, 4000, 5000, 5000]);
     }
 
-    #[test]
-    fn pauses_begin_again_once_a_watch_has_lived() {
-        let lived = Duration::from_millis(20);
-        let mut pauses = Pauses::first_again_after(lived);
+    #[tokio::test(start_paused = true)]
+    async fn pauses_begin_again_once_a_watch_has_lived() {
+        let mut pauses = Pauses::default();
         assert_eq!(pauses.by_ref().take(3).last(), Some(FIRST_PAUSE * 4));
-        std::thread::sleep(lived * 2);
+        tokio::time::advance(LIVED).await;
+        assert_eq!(pauses.next(), Some(FIRST_PAUSE * 8));
+        tokio::time::advance(LIVED + FIRST_PAUSE).await;
         assert_eq!(pauses.next(), Some(FIRST_PAUSE));
     }
 }

@@ -87,9 +87,11 @@ async fn outage(run: &RunDir, bot: &Bot, postgres: &Postgres, crash: bool) -> Re
     }
     await_series(bot, "bot_store_up", 0.0).await?;
     ensure!(outcome(bot, "!ping", "").await? == "ok");
-    let (_, reply) = say(bot, "!remind 1h lost", "").await?;
-    let text = reply["answer"].as_str().unwrap_or_default();
-    ensure!(text.contains("My memory fails me"), "{text}");
+    for needs_it in ["!remind 1h lost", "!reminders"] {
+        let (_, reply) = say(bot, needs_it, "").await?;
+        let text = reply["answer"].as_str().unwrap_or_default();
+        ensure!(text.contains("My memory fails me"), "{needs_it}: {text}");
+    }
     ensure!(e2e::http::get_text(&bot.url("/readyz")).await.is_ok());
     postgres.start_again(run).await?;
     await_series(bot, "bot_store_up", 1.0).await
