@@ -185,6 +185,11 @@ impl AuditLog {
 
     /// As [`AuditLog::since`], also with what is being answered: watches that go on.
     pub fn stages_since(&self, mark: Mark) -> Result<Vec<AuditEvent>> {
+        // it may be long: what runs on this thread goes on on another one meanwhile
+        tokio::task::block_in_place(|| self.read(mark))
+    }
+
+    fn read(&self, mark: Mark) -> Result<Vec<AuditEvent>> {
         let mut file = File::open(&self.path)
             .with_context(|| format!("cannot read {}", self.path.display()))?;
         file.seek(SeekFrom::Start(mark.0))?;

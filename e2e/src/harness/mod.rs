@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::audit::Mark;
 use crate::cluster;
@@ -36,8 +36,16 @@ const THREADS: usize = 6;
     clippy::expect_used,
     reason = "without a runtime there is nothing to go on with"
 )]
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Runtime::new().expect("an async runtime starts"));
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| runtime().expect("an async runtime starts"));
+
+/// Exporters and proxies answer from here too, and must not wait for a test that reads a file or for the end
+/// of a process: as many threads as there are processors would be too few.
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(2 * THREADS)
+        .enable_all()
+        .build()
+}
 
 type Booted = Result<Arc<Environment>, String>;
 static ENVIRONMENT: OnceLock<Booted> = OnceLock::new();

@@ -1,5 +1,7 @@
 //! What the tests of autoscalers share.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use brownout::api::BotDegradationPolicy;
 use e2e::harness::Ctx;
@@ -13,6 +15,9 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::{SOON, Scene};
+
+/// Nothing is written for so long once what led here is over.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// An autoscaler on CPU, as YAML; `min` may be left to the API server.
 pub(crate) fn hpa(name: &str, kind: &str, target: &str, min: Option<i32>, max: i32) -> String {
@@ -102,6 +107,7 @@ pub(crate) async fn reconcile_once(scene: &Scene, policy: &str) -> Result<()> {
     let Ok(audit) = ctx.cluster().audit() else {
         return Ok(()); // a cluster that was brought along has no audit log for us
     };
+    quiet(ctx).await?;
     let mark = audit.mark()?;
     let before = reconciles(scene).await?;
     let touch = json!({"metadata": {"annotations": {"brownout-e2e/touch": before.to_string()}}});
@@ -116,6 +122,18 @@ pub(crate) async fn reconcile_once(scene: &Scene, policy: &str) -> Result<()> {
     let writes: Vec<String> = writes.iter().map(ToString::to_string).collect();
     ensure!(writes.is_empty(), "nothing changed: {writes:?}");
     Ok(())
+}
+
+/// Waits until the operator has written nothing for a while: what was waited for may not be its last write.
+async fn quiet(ctx: &Ctx) -> Result<()> {
+    let audit = ctx.cluster().audit()?;
+    await_condition("the last write of what led here", SOON, || async {
+        let mark = audit.mark()?;
+        tokio::time::sleep(QUIET).await;
+        let writes = audit.writes_by(&ctx.operator_user(), mark)?;
+        Ok(writes.is_empty().then_some(()))
+    })
+    .await
 }
 
 async fn reconciles(scene: &Scene) -> Result<f64> {

@@ -12,7 +12,9 @@ use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::faults_support::{INTERVAL, at, await_live, await_ticks, evaluated_at, seen};
-use crate::support::{PolicyYaml, SOON, await_level, await_ready, await_replicas, workload};
+use crate::support::{
+    PolicyYaml, SOON, await_event, await_level, await_ready, await_replicas, workload,
+};
 
 mod faults;
 mod late;
@@ -59,6 +61,7 @@ async fn sigterm_hands_over(ctx: Ctx) -> Result<()> {
     let pair = Pair::start(&ctx).await?;
     await_level(&ctx, "bot", 3).await?;
     standby_only_watches(&ctx, &pair).await?;
+    await_event(&ctx, "bot", "Escalated").await?; // comes after the status
     await_ticks(&pair.first.operator, "bot", 2).await?;
     let before = seen(&ctx, "bot").await?;
 
@@ -124,7 +127,7 @@ async fn standby_only_watches(ctx: &Ctx, pair: &Pair) -> Result<()> {
     let writes = ctx
         .cluster()
         .audit()?
-        .writes_by(&second.user, e2e::audit::Mark::START)?;
+        .writes_by(&second.user, second.begin)?;
     let others: Vec<_> = writes
         .iter()
         .filter(|event| !lease_writes(event))

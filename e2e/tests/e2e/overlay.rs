@@ -4,12 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use brownout::api::BotDegradationPolicy;
 use e2e::harness::Ctx;
 use e2e::operator::Operator;
 use e2e::paths::checkout;
 use e2e::rights::kustomize;
 use e2e::users::User;
+use e2e::wait::await_condition;
+use kube::Api;
+use kube::api::ListParams;
 use serde_json::{Value, json};
+
+use crate::support::SOON;
 
 /// An installed overlay. Everything in it has a prefix, so that each test has one to itself.
 pub(crate) struct Overlay {
@@ -88,10 +94,17 @@ impl Overlay {
             .await
     }
 
-    /// The operator, as that account.
+    /// The operator, as that account, once its rights have reached the authorizer.
     pub(crate) async fn operator(&self, ctx: &Ctx, namespaces: &[&str]) -> Result<Operator> {
         let mut options = ctx.operator_options(&ctx.prometheus().url()).await?;
-        options.kubeconfig = self.login(ctx).await?.kubeconfig;
+        let user = self.login(ctx).await?;
+        let policies = Api::<BotDegradationPolicy>::namespaced(user.client, ctx.namespace());
+        await_condition("the operator's rights", SOON, || async {
+            policies.list(&ListParams::default()).await?;
+            Ok(Some(()))
+        })
+        .await?;
+        options.kubeconfig = user.kubeconfig;
         options.namespaces = namespaces.iter().map(|&it| it.to_owned()).collect();
         Operator::start(Arc::clone(&ctx.environment().run), &options).await
     }

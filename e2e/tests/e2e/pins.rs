@@ -59,7 +59,7 @@ async fn apply_and_end(ctx: Ctx) -> Result<()> {
     ctx.apply(&POLICY.replace("JOB", ctx.job())).await?;
     await_ticks(&operator, "bot", 2).await?;
 
-    let until = in_secs(8);
+    let until = in_secs(15);
     patch(&ctx, "bot", pin("critical-only", until)).await?;
     let pinned = await_level(&ctx, "bot", 2).await?;
     let pin_status = pinned.pin.as_ref().context("status.pin")?;
@@ -109,7 +109,7 @@ async fn while_paused(ctx: Ctx) -> Result<()> {
     })
     .await?;
 
-    patch(&ctx, "bot", pin("shed-luxury", in_secs(6))).await?;
+    patch(&ctx, "bot", pin("shed-luxury", in_secs(12))).await?;
     await_level(&ctx, "bot", 1).await?;
     await_reason(&ctx, "bot", "Pinned", ("True", "PinHolds")).await?;
     ensure!(flag(&ctx, "bot", "animations").await? == "false");
@@ -144,6 +144,7 @@ async fn bad(ctx: Ctx) -> Result<()> {
     let operator = ctx.operator().await?;
     ctx.apply(&POLICY.replace("JOB", ctx.job())).await?;
     await_level(&ctx, "bot", 1).await?;
+    await_event(&ctx, "bot", "Escalated").await?; // comes after the status
     await_ticks(&operator, "bot", 1).await?;
     let before = seen(&ctx, "bot").await?;
 

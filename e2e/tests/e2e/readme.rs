@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use brownout::api::BotDegradationPolicy;
 use e2e::cluster::Cluster;
-use e2e::harness::{Ctx, needs_own_cluster, trial};
+use e2e::harness::{Ctx, needs_own_cluster, trial, trial_within};
 use e2e::operator::{self, Operator};
 use e2e::paths::checkout;
 use e2e::run_dir::RunDir;
@@ -23,10 +24,17 @@ use tokio::process::Command;
 
 use crate::support::{SOON, await_policy_gone};
 
+/// A cluster of its own on a busy machine, and a kubectl for each command.
+const DEADLINE: Duration = Duration::from_secs(300);
+
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
-        needs_own_cluster(trial("readme_commands_work", readme)),
-        needs_own_cluster(trial("readme_operations_commands_work", operations)),
+        needs_own_cluster(trial_within(DEADLINE, "readme_commands_work", readme)),
+        needs_own_cluster(trial_within(
+            DEADLINE,
+            "readme_operations_commands_work",
+            operations,
+        )),
         trial("readme_a_policy_that_nobody_lets_go", nobody_lets_go),
         trial("readme_command_answers", command_answers),
     ]

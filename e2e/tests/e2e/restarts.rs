@@ -70,6 +70,7 @@ async fn while_degraded(ctx: Ctx) -> Result<()> {
         live["advice"][0]["kind"] == "Unreachable"
     })
     .await?;
+    await_event(&ctx, "Escalated").await?;
     await_event(&ctx, "Unreachable").await?;
 
     let before = seen(&ctx, "bot").await?;
@@ -101,6 +102,7 @@ async fn while_blind(ctx: Ctx) -> Result<()> {
     bot.gauge("bot_queue_depth", &[]).set(1.0);
     await_level(&ctx, "bot", 0).await?;
     await_reason(&ctx, "bot", "MetricsAvailable", ("True", "SignalsReturned")).await?;
+    await_event(&ctx, "Recovered").await?; // the last one, after the status
     let before = seen(&ctx, "bot").await?;
     kill_and_come_back(&operator).await?;
     let after = seen(&ctx, "bot").await?;
@@ -121,6 +123,7 @@ async fn while_not_ready(ctx: Ctx) -> Result<()> {
     await_reason(&ctx, "bot", "MetricsAvailable", ("False", "Http")).await?;
     await_event(&ctx, "QueryRejected").await?;
     await_level(&ctx, "bot", 1).await?;
+    await_event(&ctx, "MetricsUnavailable").await?; // the last one, after the status
 
     let before = seen(&ctx, "bot").await?;
     kill_and_come_back(&operator).await?;

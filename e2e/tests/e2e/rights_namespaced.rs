@@ -47,6 +47,9 @@ async fn namespaced(ctx: Ctx) -> Result<()> {
         .rights()
         .await?
         .pardon(&install.user_name());
+    for namespace in [home, &second] {
+        await_granted(&ctx, &install, namespace).await?;
+    }
     let bot = ctx.exporter().await?;
     let depth = bot.gauge(GAUGE, &[]);
     let mark = ctx.cluster().audit()?.mark()?;
@@ -127,6 +130,17 @@ async fn install(ctx: &Ctx, second: &str) -> Result<Overlay> {
         )
         .await?;
     Ok(install)
+}
+
+/// Bindings reach the authorizer a moment after they are stored.
+async fn await_granted(ctx: &Ctx, install: &Overlay, namespace: &str) -> Result<()> {
+    let client = install.login(ctx).await?.client;
+    let policies = Api::<BotDegradationPolicy>::namespaced(client, namespace);
+    await_condition(&format!("its rights in {namespace}"), SOON, || async {
+        policies.list(&ListParams::default()).await?;
+        Ok(Some(()))
+    })
+    .await
 }
 
 /// Everything it asked for in a namespace that it is bound in, it was given.

@@ -102,6 +102,7 @@ async fn editor(ctx: &Ctx, user: &User) -> Result<()> {
             ..PostParams::default()
         };
         edits.create(&dry, &policy).await?;
+        edits.list(&all).await?; // by another of the roles that are added to edit
         Ok(Some(()))
     })
     .await?;

@@ -108,7 +108,7 @@ async fn audit_log_knows_who_wrote(ctx: Ctx) -> Result<()> {
     ctx.apply(DEPLOYMENT).await?;
     await_condition(
         "the write in the audit log",
-        Duration::from_secs(10),
+        Duration::from_secs(30),
         || async {
             let writes = audit.writes_by("brownout-e2e-admin", mark)?;
             let ours = writes.iter().filter_map(|write| write.object_ref.as_ref());
@@ -149,7 +149,7 @@ async fn a_service_account_has_its_own_rights(ctx: Ctx) -> Result<()> {
     let secrets: Api<Secret> = Api::namespaced(reader.client, ctx.namespace());
     await_condition(
         "the role to be in force",
-        Duration::from_secs(10),
+        Duration::from_secs(30),
         || async { Ok(Some(configmaps.list(&ListParams::default()).await?)) },
     )
     .await?;

@@ -1,6 +1,7 @@
 //! Who may use a source, and as whom the operator does, with no more rights than the manifests give it.
 
 use anyhow::{Result, ensure};
+use brownout::api::BotDegradationPolicy;
 use brownout::api::conditions::SOURCE_NOT_ALLOWED;
 use e2e::AUDIENCE;
 use e2e::guard::{Admits, Guard};
@@ -10,7 +11,7 @@ use e2e::paths;
 use e2e::tools::Tool;
 use e2e::wait::await_condition;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use libtest_mimic::Trial;
 use serde_json::json;
@@ -109,6 +110,13 @@ async fn with_the_rights_of_the_base(ctx: Ctx) -> Result<()> {
 
     let mut options = ctx.operator_options(&ctx.prometheus().url()).await?;
     let account = ctx.cluster().service_account(SYSTEM, ACCOUNT).await?;
+    // roles and bindings reach the authorizer a moment after they are stored
+    let policies = Api::<BotDegradationPolicy>::namespaced(account.client, ctx.namespace());
+    await_condition("the rights of the base", SOON, async || {
+        policies.list(&ListParams::default()).await?;
+        Ok(Some(()))
+    })
+    .await?;
     options.kubeconfig = account.kubeconfig;
     options.flags.push(format!("--secrets-namespace={SYSTEM}"));
     let operator = Operator::start(ctx.environment().run.clone(), &options).await?;
@@ -153,10 +161,7 @@ async fn with_the_rights_of_the_base(ctx: Ctx) -> Result<()> {
     nowhere_but_in(&ctx, &operator, &secrets, &["token-of-the-base", &sent]).await?;
     secrets.delete(&name, &DeleteParams::default()).await?;
     let status = await_condition("the Secret to be missed", SOON, async || {
-        let policy = ctx
-            .api::<brownout::api::BotDegradationPolicy>()
-            .get("secret")
-            .await?;
+        let policy = ctx.api::<BotDegradationPolicy>().get("secret").await?;
         let status = policy.status.unwrap_or_default();
         Ok(ready_message(&status)
             .contains("there is none")
@@ -173,7 +178,7 @@ async fn nowhere_but_in(
     secrets: &Api<Secret>,
     all: &[&str],
 ) -> Result<()> {
-    let there = secrets.list(&kube::api::ListParams::default()).await?;
+    let there = secrets.list(&ListParams::default()).await?;
     ensure!(
         there
             .items

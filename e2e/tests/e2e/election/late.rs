@@ -101,6 +101,8 @@ impl Scene {
     /// Nothing that a user sees has changed by it, and the second one is at work.
     async fn changes_nothing(&self) -> Result<()> {
         let ctx = &self.ctx;
+        // The last write of the second one's own may come after what was waited for.
+        await_ticks(&self.pair.second.operator, "bot", 2).await?;
         let before = seen(ctx, "bot").await?;
         ensure!(self.arrives().await? == 409, "it was not refused");
         await_ticks(&self.pair.second.operator, "bot", 2).await?;

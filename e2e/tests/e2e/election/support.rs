@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::audit::AuditEvent;
+use e2e::audit::{AuditEvent, AuditLog, Mark};
 use e2e::harness::Ctx;
 use e2e::operator::Operator;
 use e2e::progress::say;
@@ -36,6 +36,8 @@ pub(super) struct Pair {
 pub(super) struct Member {
     name: String,
     pub(super) user: String,
+    /// Before its first request, so that nobody reads the log of the whole run.
+    pub(super) begin: Mark,
     pub(super) operator: Operator,
 }
 
@@ -75,9 +77,11 @@ impl Member {
             "--leader-elect-lease-namespace={}",
             ctx.namespace()
         ));
+        let begin = ctx.cluster().audit().and_then(AuditLog::mark);
         Ok(Self {
             name: name.to_owned(),
             user,
+            begin: begin.unwrap_or(Mark::START),
             operator: Operator::start(ctx.environment().run.clone(), &options).await?,
         })
     }
@@ -111,7 +115,7 @@ impl Member {
     /// Its writes from a time on, but for those of the Lease.
     pub(super) fn writes_since(&self, ctx: &Ctx, from: jiff::Timestamp) -> Result<Vec<AuditEvent>> {
         let audit = ctx.cluster().audit()?;
-        let mut all = audit.writes_by(&self.user, e2e::audit::Mark::START)?;
+        let mut all = audit.writes_by(&self.user, self.begin)?;
         all.retain(|event| {
             event.user.username == self.user
                 && !lease_writes(event)
@@ -125,7 +129,7 @@ impl Member {
 pub(super) async fn acquired_at(ctx: &Ctx, member: &Member) -> Result<jiff::Timestamp> {
     await_condition("the takeover in the audit log", SOON, || async {
         let audit = ctx.cluster().audit()?;
-        let writes = audit.writes_by(&member.user, e2e::audit::Mark::START)?;
+        let writes = audit.writes_by(&member.user, member.begin)?;
         let won = writes.iter().find(|event| {
             let code = event
                 .response_status
