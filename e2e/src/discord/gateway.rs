@@ -13,8 +13,8 @@ use tokio_websockets::{CloseCode, Message, ServerBuilder};
 use super::session::{Frame, Session};
 use super::{BOT, GUILD, Shared, TOKEN};
 
-/// Identifies of one bucket are this far apart; a little less, since clocks differ.
-const IDENTIFY_EVERY: Duration = Duration::from_millis(4900);
+/// Identifies of one bucket are 5 s apart as they are sent; of two, the first may come the later on a busy machine.
+const IDENTIFY_EVERY: Duration = Duration::from_secs(4);
 /// A heartbeat may be this late on a busy machine.
 const LATE: Duration = Duration::from_secs(10);
 

@@ -2,10 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use e2e::run_dir::RunDir;
 use libtest_mimic::Trial;
+
+/// Longer than any bot of these tests takes, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A test with a folder of its own for what it starts; the logs stay when it fails.
 pub(crate) fn trial<F>(name: &str, test: impl FnOnce(Arc<RunDir>) -> F + Send + 'static) -> Trial
@@ -35,7 +39,7 @@ where
 pub(crate) async fn chat(bot: &e2e::bot::Bot, message: &str) -> Result<(u16, serde_json::Value)> {
     let body = serde_json::json!({"message": message, "user": "visitor"});
     let request = e2e::http::client()?.post(bot.url("/chat")).json(&body);
-    let response = request.send().await?;
+    let response = request.timeout(PATIENCE).send().await?;
     Ok((response.status().as_u16(), response.json().await?))
 }
 

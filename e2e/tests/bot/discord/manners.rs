@@ -6,9 +6,10 @@ use anyhow::{Result, ensure};
 use e2e::discord::events::Said;
 use e2e::discord::{BOT, CHANNEL};
 use e2e::run_dir::RunDir;
+use e2e::wait::await_condition;
 use libtest_mimic::Trial;
 
-use super::scene::Scene;
+use super::scene::{DEADLINE, Scene};
 use crate::support::trial;
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -42,12 +43,12 @@ async fn replies(run: Arc<RunDir>) -> Result<()> {
     scene
         .until("a nod", || scene.discord.with(nod).then_some(()))
         .await?;
-    assert!(
-        scene
-            .series("bot_discord_posts_total{outcome=\"ok\"}")
-            .await?
-            >= 2.0
-    );
+    // a post stands there before the bot hears that it does
+    await_condition("two posts that Discord took", DEADLINE, || async {
+        let posts = scene.series("bot_discord_posts_total{outcome=\"ok\"}");
+        Ok((posts.await? >= 2.0).then_some(()))
+    })
+    .await?;
     assert!((scene.series("bot_discord_connected").await? - 1.0).abs() < 0.1);
     scene.close().await
 }

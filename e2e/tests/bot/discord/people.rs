@@ -107,7 +107,8 @@ async fn reboots(run: Arc<RunDir>) -> Result<()> {
     assert_eq!(ended.code(), Some(75));
     // what it had promised was done before
     assert!(scene.fulfilled(&reboot).await?.contains("begin anew"));
-    assert_eq!(scene.discord.connected(), 0);
+    let gone = || (scene.discord.connected() == 0).then_some(());
+    scene.until("the farewell to be heard", gone).await?;
 
     let mut options = scene.discord.options();
     options.push(MODERATORS.to_owned());

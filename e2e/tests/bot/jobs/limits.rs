@@ -31,7 +31,7 @@ async fn full(run: Arc<RunDir>) -> Result<()> {
     await_series(&gateway, ok, |n| n == 2).await?;
     let (status, reply, took) = split.chat(&gateway, "Hello!").await?;
     assert_eq!((status, reply["outcome"].as_str()), (503, Some("shed")));
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!(
         sum(&gateway, "bot_jobs_published_total", &["Important", "full"]).await?,
         1

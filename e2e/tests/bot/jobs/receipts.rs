@@ -41,7 +41,8 @@ async fn lost(run: Arc<RunDir>) -> Result<()> {
     ];
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let gateway = split.gateway("gateway", &options).await?;
-    let core = split.core_worker("core", &[]).await?;
+    // an answer that is there before its receipt leaves that uncounted
+    let core = split.core_worker("core", &["--chat-ms=500"]).await?;
     assert_eq!(split.chat(&gateway, "Hello!").await?.0, 200);
 
     line.state.send_replace(State::CutAtReceipt);

@@ -19,8 +19,8 @@ const HOLDS: f64 = 31.0 * 86_400.0;
 /// Quotas turn with the hour; what is counted over several requests must not.
 async fn well_within_the_hour() -> Result<()> {
     let left = || 3600 - jiff::Timestamp::now().as_second().rem_euclid(3600);
-    await_condition("the hour to turn", Duration::from_secs(120), || async {
-        Ok((left() > 90).then_some(()))
+    await_condition("the hour to turn", Duration::from_secs(240), || async {
+        Ok((left() > 180).then_some(()))
     })
     .await
 }
@@ -165,9 +165,9 @@ pub(super) async fn the_end_is_foreseen(run: Arc<RunDir>) -> Result<()> {
     for n in 0..15 {
         answered(&bot, &format!("number {n}")).await?;
     }
-    // 5 of 20 left at 15 a minute or less: between 20 s and some minutes
-    let seconds = await_series(&bot, end, |n| n < HOLDS).await?;
-    assert!((15.0..90.0).contains(&seconds), "{seconds}");
+    // 5 of 20 left at 15 a minute or less: between 20 s and some minutes, once all are in the rate, which is taken anew
+    // every few seconds
+    await_series(&bot, end, |n| (15.0..90.0).contains(&n)).await?;
     expect(
         &bot,
         r#"bot_quota_exhausted_in_seconds{window="month"}"#,
