@@ -157,13 +157,13 @@ async fn exchange(bot: &Bot, bytes: &[u8]) -> String {
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
-    while let Ok(Ok(n)) =
-        tokio::time::timeout(Duration::from_millis(500), stream.read(&mut chunk)).await
-    {
+    let mut patience = Duration::from_secs(20); // each of these is answered
+    while let Ok(Ok(n)) = tokio::time::timeout(patience, stream.read(&mut chunk)).await {
         if n == 0 {
             break;
         }
         answer.extend_from_slice(&chunk[..n]);
+        patience = Duration::from_secs(2);
     }
     String::from_utf8_lossy(&answer).into_owned()
 }

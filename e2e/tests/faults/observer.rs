@@ -22,6 +22,8 @@ pub(crate) struct Observer {
 struct Observed {
     /// While the metrics are bad, no lower level may be shown.
     floor: usize,
+    /// Older versions may come late, and are judged by the floor of their time.
+    floor_from: i64,
     epoch: i64,
     versions: usize,
     wrong: Vec<String>,
@@ -45,9 +47,11 @@ impl Observer {
         Self { state, task }
     }
 
-    /// From now on no lower level may be shown.
-    pub(crate) fn floor(&self, level: usize) {
-        lock(&self.state).floor = level;
+    /// From this epoch on no lower level may be shown.
+    pub(crate) fn floor(&self, level: usize, epoch: i64) {
+        let mut observed = lock(&self.state);
+        observed.floor = level;
+        observed.floor_from = epoch;
     }
 
     /// Everything that was wrong.
@@ -102,7 +106,7 @@ impl Observed {
                 .push(format!("the epoch went back from {from} to {to}"));
         }
         self.epoch = self.epoch.max(flags.epoch);
-        if flags.level < self.floor {
+        if flags.epoch >= self.floor_from && flags.level < self.floor {
             let (level, floor) = (flags.level, self.floor);
             self.wrong.push(format!(
                 "level {level} was published where {floor} is right"

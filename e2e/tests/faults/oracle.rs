@@ -52,15 +52,16 @@ pub(crate) async fn await_right(
     within: Duration,
 ) -> Result<()> {
     let what = format!("everything to be right at level {level}");
-    await_condition(&what, within, || async {
+    let epoch = await_condition(&what, within, || async {
         right(scene, level, baselines).await.map(Some)
     })
     .await?;
-    scene.observer.floor(level);
+    scene.observer.floor(level, epoch);
     Ok(())
 }
 
-async fn right(scene: &Scene, level: usize, baselines: Baselines) -> Result<()> {
+/// Gives the epoch of the flags.
+async fn right(scene: &Scene, level: usize, baselines: Baselines) -> Result<i64> {
     let ctx = &scene.ctx;
     let map = ctx.api::<ConfigMap>().get("bot-flags").await?;
     let flags = plain_and_json_agree(&map)?;
@@ -124,7 +125,7 @@ async fn right(scene: &Scene, level: usize, baselines: Baselines) -> Result<()> 
     }
     of_level.retain(|(name, _)| level >= if name == "shards" { 2 } else { 1 });
     ensure!(held == of_level, "baselines are {held:?}, not {of_level:?}");
-    Ok(())
+    Ok(flags.epoch)
 }
 
 fn plain_and_json_agree(map: &ConfigMap) -> Result<Flags> {

@@ -215,7 +215,7 @@ impl Scene {
 
     /// Takes back what would keep a case from ending well.
     pub(crate) fn recover(&self) {
-        self.observer.floor(0);
+        self.observer.floor(0, 0);
         self.stub.set("bot_depth", 0.0);
         self.elsewhere.set("bot_depth", 0.0);
     }

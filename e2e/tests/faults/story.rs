@@ -86,7 +86,7 @@ async fn bad_day(case: &Case, scene: &Scene) -> Result<Baselines> {
         Stage::Recover | Stage::Delete => {
             stub.set("bot_depth", OVERLOADED);
             await_right(scene, 2, baselines, SOON).await?;
-            scene.observer.floor(0);
+            scene.observer.floor(0, 0);
             begin(case, scene);
             if case.stage == Stage::Recover {
                 scene.recover();

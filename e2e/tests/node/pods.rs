@@ -22,8 +22,12 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 async fn run_and_say_so(ctx: Ctx) -> Result<()> {
     start_web(&ctx, 1).await?;
-    let said = ctx.kubectl(&["logs", "deployment/web"]).await?;
-    assert_eq!(said.trim(), "started");
+    await_condition("the log of the pod", DEADLINE, || async {
+        let said = ctx.kubectl(&["logs", "deployment/web"]).await?;
+        ensure!(said.trim() == "started", "it says {said}");
+        Ok(Some(()))
+    })
+    .await?;
     let host = ctx.kubectl(&["exec", "deployment/web", "--", "sh", "-c", "echo $HOSTNAME"]);
     let pod = pods_of(&ctx, "web").await?.remove(0);
     assert_eq!(host.await?.trim(), pod.name_any());

@@ -41,10 +41,13 @@ async fn address_and_name(ctx: Ctx) -> Result<()> {
     let full = format!("web.{}.svc.cluster.local", ctx.namespace());
     for host in [address.as_str(), "web", &full] {
         let url = format!("http://{host}/greeting");
-        let said = ctx
-            .kubectl(&["exec", "deployment/web", "--", "wget", "-qO-", &url])
-            .await?;
-        ensure!(said.starts_with("greetings"), "{url} answered {said}");
+        let command = ["exec", "deployment/web", "--", "wget", "-qO-", url.as_str()];
+        await_condition("an answer to the pod", DEADLINE, || async {
+            let said = ctx.kubectl(&command).await?;
+            ensure!(said.starts_with("greetings"), "{url} answered {said}");
+            Ok(Some(()))
+        })
+        .await?;
     }
     Ok(())
 }

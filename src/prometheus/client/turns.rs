@@ -178,7 +178,7 @@ mod tests {
         held.filter_map(|turn| turn.ok().flatten()).collect()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_circle_has_half_of_the_turns_and_leaves_the_others_theirs() {
         for (limit, half) in [(8, 4), (5, 2), (2, 1), (1, 1)] {
             let turns = Turns::new(limit);
@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn those_who_can_wait_leave_turns_to_those_who_cannot() {
         let turns = Turns::new(8);
         let one = hold(&turns, "aaa", Wait::Patiently).await;
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(hold(&turns, "bots", soon()).await.len(), 3);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_circle_that_does_not_ask_is_forgotten() {
         let turns = Turns::new(2);
         let held = hold(&turns, "aaa", soon()).await;

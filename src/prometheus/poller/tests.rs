@@ -5,7 +5,7 @@ mod fairness;
 
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::time::{sleep, timeout};
 
 use super::super::advice::AdviceKind;
@@ -13,7 +13,7 @@ use super::super::query::Query;
 use super::*;
 use crate::decide::Unknown;
 use crate::policy::Direction;
-use bench::{bench, every, key, readings, signal};
+use bench::{Bench, bench, every, key, readings, signal};
 
 #[tokio::test]
 async fn policies_of_one_interval_share_their_queries_and_their_time() {
@@ -32,7 +32,7 @@ async fn policies_of_one_interval_share_their_queries_and_their_time() {
     let at = first[0].at;
     assert_eq!(at.as_millis() % 500, 0);
     let late = bench.clock.now() - at;
-    assert!(late < Span::from_millis(500), "{late}");
+    assert!(late < Span::from_secs(3), "{late}");
     for observation in &first {
         assert_eq!(observation.at, at);
         assert_eq!(
@@ -50,8 +50,10 @@ async fn policies_of_one_interval_share_their_queries_and_their_time() {
         let of_tick = bench.server.asked(query).into_iter().filter(|t| *t == time);
         assert_eq!(of_tick.count(), 1, "{query}");
     }
-    let next = bench.observation().await;
-    assert_eq!(next.at - at, Span::from_millis(500));
+    // a machine that stands still has ticks left out
+    let next = bench.observation().await.at;
+    assert!(next > at);
+    assert_eq!(next.as_millis() % 500, 0);
 }
 
 #[tokio::test]
@@ -60,20 +62,20 @@ async fn a_policy_does_not_wait_for_the_slower_queries_of_another() {
     bench.server.says("fast", "1");
     bench
         .server
-        .says_after("slow", "2", Duration::from_millis(400));
+        .says_after("slow", "2", Duration::from_millis(1000));
     bench
         .server
         .says_after("never", "3", Duration::from_secs(60));
     bench.handle.subscribe(
         key("never"),
-        every(1000, &[signal("never", None), signal("fast", None)]),
+        every(2000, &[signal("never", None), signal("fast", None)]),
     );
     bench
         .handle
-        .subscribe(key("slow"), every(1000, &[signal("slow", None)]));
+        .subscribe(key("slow"), every(2000, &[signal("slow", None)]));
     bench
         .handle
-        .subscribe(key("fast"), every(1000, &[signal("fast", None)]));
+        .subscribe(key("fast"), every(2000, &[signal("fast", None)]));
     let tick = bench.tick_of(3).await;
     let late = bench.clock.now() - tick[2].at;
     let seen: Vec<_> = tick
@@ -90,7 +92,7 @@ async fn a_policy_does_not_wait_for_the_slower_queries_of_another() {
         (seen[2].0.as_str(), seen[2].1.as_slice()),
         ("never", &[timeout, Reading::Value(1.0)][..])
     );
-    assert!(late < Span::from_millis(1900), "{late}");
+    assert!(late < Span::from_millis(3900), "{late}");
 }
 
 #[tokio::test]
@@ -152,7 +154,7 @@ async fn after_a_jump_of_the_clock_there_is_one_tick_and_no_burst() {
         after = bench.observation().await.at;
     }
     assert!(bench.clock.now() - after < Span::from_secs(2));
-    assert_eq!(bench.observation().await.at - after, Span::from_millis(200));
+    goes_on(&mut bench, after).await;
     // and back
     bench.clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
     let mut again = bench.observation().await.at;
@@ -160,7 +162,14 @@ async fn after_a_jump_of_the_clock_there_is_one_tick_and_no_burst() {
         again = bench.observation().await.at;
     }
     assert!(bench.clock.now() - again < Span::from_secs(2));
-    assert_eq!(bench.observation().await.at - again, Span::from_millis(200));
+    goes_on(&mut bench, again).await;
+}
+
+/// Ticks every 200 ms; a machine that stands still has some left out.
+async fn goes_on(bench: &mut Bench, from: Time) {
+    let next = bench.observation().await.at;
+    assert!(next > from && next - from < Span::from_secs(3), "{next}");
+    assert_eq!(next.as_millis() % 200, 0);
 }
 
 #[tokio::test]
@@ -180,29 +189,33 @@ async fn a_tick_under_way_while_the_clock_is_set_back_does_not_silence_those_aft
     bench.clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
     // anything that has the clock looked at before the answer comes
     bench.handle.unsubscribe(&key("y"));
+    while bench.events.try_recv().is_ok() {}
+    let mut again = bench.observation().await.at;
+    if again >= before {
+        again = bench.observation().await.at; // the answer was there already
+    }
     for _ in 0..3 {
-        let again = bench.observation().await.at;
         assert!(again < before, "{again}");
+        again = bench.observation().await.at;
     }
 }
 
 #[tokio::test]
 async fn what_was_asked_for_an_older_spec_is_not_handed_out() {
     let mut bench = bench(|_| {}).await;
-    bench
-        .server
-        .says_after("old", "1", Duration::from_millis(150));
+    bench.server.says_after("old", "1", Duration::from_secs(1));
     bench.server.says("new", "2");
     bench
         .handle
-        .subscribe(key("x"), every(200, &[signal("old", None)]));
+        .subscribe(key("x"), every(2000, &[signal("old", None)]));
     while bench.server.asked("old").is_empty() {
         sleep(Duration::from_millis(5)).await;
     }
     let id = bench
         .handle
         .subscribe(key("x"), every(200, &[signal("new", None)]));
-    for _ in 0..3 {
+    // until the old answer has long come
+    for _ in 0..8 {
         let observation = bench.observation().await;
         assert_eq!(
             (observation.subscription, readings(&observation)),
@@ -298,23 +311,29 @@ async fn advice_comes_when_a_bot_has_had_time_to_start() {
 
 #[tokio::test]
 async fn a_source_that_is_gone_gives_transport_at_every_tick() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let nowhere = format!("http://{}", listener.local_addr().expect("an address"));
-    drop(listener);
+    // a port that nobody else can take meanwhile, and on which nobody listens
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(any).expect("a free port");
+    let nowhere = format!("http://{}", socket.local_addr().expect("an address"));
     let mut bench = bench(|source| source.url = nowhere).await;
     bench
         .handle
         .subscribe(key("x"), every(200, &[signal("a", Some(("n", 1.0)))]));
     let mut before = bench.observation().await.at;
+    let mut gaps = Vec::new();
     for _ in 0..8 {
         let observation = bench.observation().await;
         assert_eq!(
             readings(&observation),
             [Reading::Unknown(Unknown::Transport)]
         );
-        assert_eq!(observation.at - before, Span::from_millis(200));
+        gaps.push(observation.at - before);
         before = observation.at;
     }
+    // a machine that stands still has some left out
+    let at_once = gaps.iter().filter(|gap| **gap == Span::from_millis(200));
+    assert!(at_once.count() >= 4, "{gaps:?}");
 }
 
 #[tokio::test]
@@ -324,7 +343,7 @@ async fn a_poller_ends_with_its_handles() {
         .handle
         .subscribe(key("x"), every(200, &[signal("a", None)]));
     drop(bench.handle);
-    let ended = timeout(Duration::from_secs(2), async {
+    let ended = timeout(Duration::from_secs(30), async {
         while bench.events.recv().await.is_some() {}
     });
     assert!(ended.await.is_ok());

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::keyring::Key;
 use super::super::metrics::AiMetrics;
@@ -102,10 +102,12 @@ impl Scene {
     }
 }
 
-/// A port on which nobody listens.
-async fn nobody() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().port()
+/// A port on which nobody listens, nor anybody else can as long as the socket is there.
+fn nobody() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 /// Reads something of each request, and says this.
@@ -124,7 +126,8 @@ async fn server(says: &'static str) -> u16 {
 
 #[tokio::test]
 async fn what_could_not_be_sent_costs_nothing() {
-    let scene = Scene::new(nobody().await, 1).await;
+    let (_taken, port) = nobody();
+    let scene = Scene::new(port, 1).await;
     // more often than the quota has requests: each is given back
     for _ in 0..3 {
         assert_eq!(scene.ask().await, Silence::Failed);
