@@ -13,7 +13,7 @@ use futures::future::{BoxFuture, join_all};
 
 use super::*;
 use crate::message::{Door, Place};
-use postgres::Postgres;
+use postgres::{Postgres, opened};
 
 /// What each database must do, by name.
 type Scenario = fn(Store, Store) -> BoxFuture<'static, ()>;
@@ -51,7 +51,7 @@ async fn everything_works_on_postgres() {
     let server = Postgres::start();
     for (name, scenario) in SCENARIOS {
         let url = server.database(name).await;
-        let (one, two) = tokio::join!(Store::of(&url), Store::of(&url));
+        let (one, two) = tokio::join!(opened(&url), opened(&url));
         let (one, two) = (one.unwrap(), two.unwrap());
         assert!(one.is_up() && two.is_up(), "{name}");
         scenario(one, two).await;

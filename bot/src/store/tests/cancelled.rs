@@ -1,7 +1,7 @@
 //! Who asks may go away at any moment, as a page that is reloaded does: nothing is lost by it, and
 //! nothing half done.
 
-use super::postgres::Postgres;
+use super::postgres::{Postgres, opened};
 use crate::leaving::leave_at;
 use crate::store::*;
 
@@ -40,8 +40,8 @@ pub(super) async fn going_away(store: Store) {
 async fn a_migration_that_is_left_half_way_keeps_no_other_process_from_its_own() {
     let server = Postgres::start();
     let url = server.database("bot").await;
-    let one = Store::of(&url).await.unwrap();
-    let two = Store::of(&url).await.unwrap();
+    let one = opened(&url).await.unwrap();
+    let two = opened(&url).await.unwrap();
     let mut other = two.pool.begin().await.unwrap();
     let lock = "LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE";
     other.execute(lock).await.unwrap();

@@ -1,6 +1,6 @@
 //! What is said of a database that cannot be opened, and what becomes of one that goes away.
 
-use super::postgres::{PASSWORD, Postgres};
+use super::postgres::{PASSWORD, Postgres, opened};
 use crate::store::*;
 
 #[tokio::test]
@@ -75,13 +75,13 @@ async fn a_wrong_password_is_told_at_once_and_a_restart_is_survived() {
     let mut server = Postgres::start();
     let url = server.database("bot").await;
     let wrong = url.replace(PASSWORD, "hunter2");
-    let text = Store::of(&wrong).await.unwrap_err().to_string();
+    let text = opened(&wrong).await.unwrap_err().to_string();
     assert!(
         text.contains("--store: PostgreSQL refuses") && !text.contains("hunter2"),
         "{text}"
     );
 
-    let store = Store::of(&url).await.unwrap();
+    let store = opened(&url).await.unwrap();
     store.set_setting("g", "x", "kept").await.unwrap();
     let keeper = tokio::spawn(store.clone().keep());
     server.kill();

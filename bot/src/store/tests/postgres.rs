@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, Executor};
 use tempfile::TempDir;
 
+use crate::store::{Store, StoreError};
+
 pub(super) const PASSWORD: &str = "correct-horse";
 
 pub(super) struct Postgres {
@@ -84,6 +86,17 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
+    }
+}
+
+/// A store that is up: a busy machine may take longer to let somebody in than a bot waits for it.
+pub(super) async fn opened(url: &str) -> Result<Store, StoreError> {
+    let begin = Instant::now();
+    loop {
+        let store = Store::of(url).await?;
+        if store.is_up() || begin.elapsed() > Duration::from_mins(1) {
+            return Ok(store);
+        }
     }
 }
 
