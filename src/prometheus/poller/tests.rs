@@ -60,9 +60,7 @@ async fn policies_of_one_interval_share_their_queries_and_their_time() {
 async fn a_policy_does_not_wait_for_the_slower_queries_of_another() {
     let mut bench = bench(|_| {}).await;
     bench.server.says("fast", "1");
-    bench
-        .server
-        .says_after("slow", "2", Duration::from_millis(1000));
+    bench.server.says_after("slow", "2", Duration::from_secs(1));
     bench
         .server
         .says_after("never", "3", Duration::from_secs(60));
