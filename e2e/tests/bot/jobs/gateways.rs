@@ -27,7 +27,7 @@ async fn adopted(run: Arc<RunDir>) -> Result<()> {
     let split = Split::start(run).await?;
     let gateway = split.gateway("gateway", &["--deadline=50s"]).await?;
     let other = split.gateway("other", &[]).await?;
-    let core = split.core_worker("core", &["--chat-ms=4000"]).await?;
+    let core = split.core_worker("core", &["--chat-ms=2000"]).await?;
     let session = "session-of-a-visitor";
     let asked = split.asks_as(&gateway, "Hello!", session);
     await_series(&core, "bot_jobs_taken_total Important", |n| n == 1).await?;
@@ -49,7 +49,7 @@ async fn gateway_killed(run: Arc<RunDir>) -> Result<()> {
     let patient = ["--gateway-id=front", "--deadline=50s"];
     let gateway = split.gateway("gateway", &patient).await?;
     // until the next one listens
-    let core = split.core_worker("core", &["--chat-ms=8000"]).await?;
+    let core = split.core_worker("core", &["--chat-ms=2000"]).await?;
     let asked = split.asks(&gateway, "Hello!");
     await_series(&core, "bot_jobs_taken_total Important", |n| n == 1).await?;
     gateway.kill()?;
@@ -70,14 +70,12 @@ async fn gateway_killed(run: Arc<RunDir>) -> Result<()> {
 async fn adopted_by_two(run: Arc<RunDir>) -> Result<()> {
     const ASKED: usize = 30;
     let split = Split::start(run).await?;
-    // a worker that is slow is not taken for a dead one
-    let patient = ["--deadline=55s", "--ack-wait=60s"];
-    let gateway = split.gateway("gateway", &patient).await?;
+    let gateway = split.gateway("gateway", &["--deadline=55s"]).await?;
     let others = [
-        split.gateway("other", &patient).await?,
-        split.gateway("another", &patient).await?,
+        split.gateway("other", &[]).await?,
+        split.gateway("another", &[]).await?,
     ];
-    let slow = ["--chat-ms=6000", "--workers-important=30"];
+    let slow = ["--chat-ms=1500", "--workers-important=30"];
     let core = split.core_worker("core", &slow).await?;
     let session = |n: usize| format!("session-of-visitor-{n:02}");
     let asked: Vec<_> = (0..ASKED)

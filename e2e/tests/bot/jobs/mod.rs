@@ -105,8 +105,9 @@ async fn no_luxury_worker(run: Arc<RunDir>) -> Result<()> {
 async fn drain(run: Arc<RunDir>) -> Result<()> {
     let split = Split::start(run).await?;
     // a worker that is slow is not taken for a dead one
-    let gateway = split.gateway("gateway", &["--ack-wait=60s"]).await?;
-    let slow = ["--chat-ms=4000", "--workers-important=1"];
+    let patient = ["--deadline=50s", "--ack-wait=60s"];
+    let gateway = split.gateway("gateway", &patient).await?;
+    let slow = ["--chat-ms=2000", "--workers-important=1"];
     let first = split.core_worker("first", &slow).await?;
     let in_hand = split.asks(&gateway, "Hello!");
     await_series(&first, "bot_jobs_taken_total Important", |n| n == 1).await?;
